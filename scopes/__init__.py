@@ -1,0 +1,8 @@
+"""The pure rules of what may leave, to whom and why. No I/O, no framework, no clock; the rooms above bring those.
+
+vocabulary  the closed words            field      what one field discloses, and a model's Shape
+scope       our scopes                  transform  reductions of a value
+provider    the vendors' scopes         screen     free text without identifiers (identifier: their check digits)
+grant       what a clinic allowed       opaque     references that name nobody
+decision    may this call go out        minimize   copy only what is declared (plan: made ready; fault: what is wrong)
+"""

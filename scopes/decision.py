@@ -1,0 +1,185 @@
+"""Decide whether one call may go out. Pure: the standing and the time come in; what leaves is minimize.py's."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal, NamedTuple, Protocol
+
+from scopes.grant import Grant
+from scopes.vocabulary import Category, ConnectionState, Purpose, Reason
+
+# Marketing is refused whatever a connector or a clinic says (DESIGN 10: no advertising with patients' data).
+DENIED_PURPOSES = frozenset({Purpose.HMARKT})
+_ACTIVE: Final = ConnectionState.ACTIVE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionRule:
+    """What a connector says about one action, as far as a decision needs it."""
+
+    connector: str
+    name: str
+    feature: str
+    purposes: frozenset[Purpose]
+    """An empty set serves no purpose, so the action is never allowed."""
+    provider_scopes: tuple[frozenset[str], ...]
+    """Each member is a need, met by any one of its alternatives; a need without alternatives is never met."""
+    required_paths: frozenset[str]
+    categories: frozenset[Category]
+    free_text_paths: frozenset[str]
+    recipient: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What holds for the tenant at one moment; an intent carries the version that it was decided on."""
+
+    version: int
+    denied_recipients: frozenset[str] = frozenset()
+
+
+class ConnectionView(Protocol):
+    """What a decision sees of a connection; ``includes(held, needed)`` is its connector's Lattice.includes."""
+
+    @property
+    def state(self) -> ConnectionState: ...
+    @property
+    def grant(self) -> Grant: ...
+    @property
+    def provider_scopes(self) -> frozenset[str]: ...
+    @property
+    def includes(self) -> Callable[[frozenset[str], str], bool]: ...
+    @property
+    def expires_at(self) -> datetime | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One reason: its code, what it is about (a name, never a value), and what to do about it."""
+
+    code: Reason
+    what: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """The call may go out; the rules that it passed, for the ledger."""
+
+    rules: tuple[str, ...]
+
+    def __bool__(self) -> Literal[True]:
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """The call may not go out; every rule that it failed, in the order of the rules."""
+
+    reasons: tuple[Refusal, ...]
+
+    def __bool__(self) -> Literal[False]:
+        return False
+
+
+class _Question(NamedTuple):
+    """One call as the rules see it."""
+
+    rule: ActionRule
+    connection: ConnectionView
+    purpose: Purpose
+    standing: Standing
+    now: datetime
+
+
+Weighed = Sequence[Refusal]
+_FINE: Final[Weighed] = ()
+
+
+def _connection_is_active(question: _Question) -> Weighed:
+    connection = question.connection
+    if connection.state is not _ACTIVE:
+        return [Refusal(Reason.CONNECTION_INACTIVE, connection.state, "Connect or resume the connection first.")]
+    if connection.expires_at is not None and connection.expires_at <= question.now:
+        return [Refusal(Reason.CONNECTION_INACTIVE, "expired", "Renew the connection's credential.")]
+    return _FINE
+
+
+def _feature_is_on(question: _Question) -> Weighed:
+    feature = question.rule.feature
+    if question.connection.grant.covers(feature, now=question.now):
+        return _FINE
+    return [Refusal(Reason.FEATURE_OFF, feature, "Let the clinic switch this feature on.")]
+
+
+def _vendor_allows_it(question: _Question) -> Weighed:
+    includes, held = question.connection.includes, question.connection.provider_scopes
+    missing = []
+    for need in question.rule.provider_scopes:
+        for scope in need:
+            if includes(held, scope):
+                break
+        else:
+            named = " or ".join(sorted(need))
+            missing.append(Refusal(Reason.SCOPE_MISSING, named, "Connect again and allow this permission."))
+    return missing
+
+
+def _purpose_is_served(question: _Question) -> Weighed:
+    if question.purpose in question.rule.purposes:
+        return _FINE
+    served = ", ".join(sorted(question.rule.purposes)) or "none"
+    return [Refusal(Reason.PURPOSE_NOT_ALLOWED, question.purpose, f"This action serves: {served}.")]
+
+
+def _purpose_is_not_denied(question: _Question) -> Weighed:
+    if question.purpose not in DENIED_PURPOSES:
+        return _FINE
+    return [Refusal(Reason.PURPOSE_DENIED, question.purpose, "No integration may serve this purpose.")]
+
+
+def _recipient_is_not_denied(question: _Question) -> Weighed:
+    recipient = question.rule.recipient
+    if recipient not in question.standing.denied_recipients:
+        return _FINE
+    return [Refusal(Reason.RECIPIENT_DENIED, recipient, "Lift the objection to this recipient.")]
+
+
+def _nothing_required_is_withheld(question: _Question) -> Weighed:
+    kept_back = question.rule.required_paths & question.connection.grant.withheld
+    if not kept_back:
+        return _FINE
+    fix = "Stop withholding this field, or withhold the whole feature."
+    return [Refusal(Reason.REQUIRED_WITHHELD, path, fix) for path in sorted(kept_back)]
+
+
+def _no_free_text_is_needed_that_is_off(question: _Question) -> Weighed:
+    needed = question.rule.required_paths & question.rule.free_text_paths - question.connection.grant.free_text
+    if not needed:
+        return _FINE
+    fix = "Let the clinic switch this free text on."
+    return [Refusal(Reason.FREE_TEXT_REFUSED, path, fix) for path in sorted(needed)]
+
+
+RULES: Final[tuple[tuple[str, Callable[[_Question], Weighed]], ...]] = (
+    ("connection_active", _connection_is_active),
+    ("feature_on", _feature_is_on),
+    ("provider_scopes", _vendor_allows_it),
+    ("purpose_served", _purpose_is_served),
+    ("purpose_not_denied", _purpose_is_not_denied),
+    ("recipient_not_denied", _recipient_is_not_denied),
+    ("nothing_required_withheld", _nothing_required_is_withheld),
+    ("free_text_on", _no_free_text_is_needed_that_is_off),
+)
+_ALLOWED: Final = Allowed(tuple(name for name, _ in RULES))
+
+
+def decide(
+    rule: ActionRule, connection: ConnectionView, purpose: Purpose, standing: Standing, *, now: datetime
+) -> Allowed | Denied:
+    """Weigh one call against every rule; a refusal names all rules that fail, not only the first."""
+    question = _Question(rule, connection, purpose, standing, now)
+    reasons: list[Refusal] = []
+    for _, weigh in RULES:
+        reasons += weigh(question)
+    return Denied(tuple(reasons)) if reasons else _ALLOWED
