@@ -1,0 +1,1 @@
+"""One folder per recipient. Nothing here imports a vendor's SDK when it is loaded."""

@@ -1,0 +1,78 @@
+"""What a manifest, its code and its family must agree on. Each check returns nothing or raises RegistryError."""
+
+import inspect
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from connectors.contract import Action, Content, Manifest
+
+
+class RegistryError(Exception):
+    """A folder that does not load: which file, which key in it, and what to do."""
+
+    def __init__(self, file: Path, key: str, fix: str) -> None:
+        """`file` may lie anywhere; the message gives its last four parts."""
+        self.file, self.key, self.fix = file, key, fix
+        super().__init__(f"{Path(*file.parts[-4:])}: {key}: {fix}")
+
+
+def file_of(model: type) -> Path:
+    """The file that a model is written in."""
+    return Path(str(sys.modules[model.__module__].__file__))
+
+
+def check_strays(folder: Path, client: ModuleType, manifest: Manifest) -> None:
+    for name, made in inspect.getmembers(client, inspect.iscoroutinefunction):
+        if not name.startswith("_") and made.__module__ == client.__name__ and name not in manifest.actions:
+            raise RegistryError(
+                folder / "manifest.toml", f"actions.{name}", "in client.py but not declared; add or rename it"
+            )
+
+
+def check_features(folder: Path, manifest: Manifest) -> None:
+    """Each action belongs to exactly one feature: what a clinic switches on is what it gets."""
+    file = folder / "manifest.toml"
+    seen: set[str] = set()
+    for name, feature in manifest.features.items():
+        for action in feature.actions:
+            if action not in manifest.actions:
+                raise RegistryError(
+                    file, f"features.{name}.actions", f"names {action!r}, which [actions] does not have"
+                )
+            if action in seen:
+                raise RegistryError(file, f"features.{name}.actions", f"{action!r} is in another feature already")
+            seen.add(action)
+    for action in manifest.actions.keys() - seen:
+        raise RegistryError(file, f"actions.{action}", "no feature names it; add it to one")
+
+
+def check_scopes(folder: Path, manifest: Manifest) -> None:
+    """Every provider scope that is named is declared; every declared one serves an action, itself or by inclusion."""
+    file, declared = folder / "manifest.toml", manifest.provider_scopes
+    useful: set[str] = set()
+    for name, action in manifest.actions.items():
+        for group in action.provider_scopes:
+            if not group:
+                raise RegistryError(file, f"actions.{name}.provider_scopes", "an empty group is never met; take it out")
+            useful.update(group)
+    for name in useful - declared.keys():
+        raise RegistryError(file, f"provider_scopes.{name}", "an action names it; declare it with a title")
+    for name, scope in declared.items():
+        for inner in set(scope.includes) - declared.keys():
+            raise RegistryError(file, f"provider_scopes.{name}.includes", f"names {inner!r}, which is not declared")
+    while grown := {name for name, scope in declared.items() if name not in useful and useful & set(scope.includes)}:
+        useful |= grown
+    for name in declared.keys() - useful:
+        raise RegistryError(file, f"provider_scopes.{name}", "no action needs it or anything it includes; take it out")
+
+
+def check_content(action: Action, content: Content) -> None:
+    """No action says more than its family's recipients may be told."""
+    file = file_of(action.shape.model)
+    for leaf in action.shape.walk():
+        key = f"{action.shape.model.__name__}.{leaf.path}"
+        if leaf.category not in content.categories:
+            raise RegistryError(file, key, f"category {leaf.category} is not for this family. {content.why}")
+        if leaf.required and leaf.category in content.optional:
+            raise RegistryError(file, key, f"category {leaf.category} must be optional. {content.why}")

@@ -1,0 +1,188 @@
+"""What a connector and the gateway promise each other. Keeps the contract's names; loading them is the registry's.
+
+A connector is a folder: manifest.toml says what it is, `actions.py` (its own or its family's) what its fields are,
+`client.py` holds one coroutine per action, `callback.py` reads the vendor's messages to us. It builds requests and
+reads answers; it never sees a credential, opens a connection or reads a clock.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol
+
+from connectors.errors import (
+    Ambiguous,
+    AnswerFault,
+    AnswerRefused,
+    CallbackRefused,
+    ConnectorError,
+    CredentialRefused,
+    ProviderScopeMissing,
+    ReconnectNeeded,
+    Rejected,
+    TryLater,
+    Unreachable,
+)
+from connectors.manifest import Manifest
+from scopes.decision import ActionRule
+from scopes.field import Disclosed, Shape
+from scopes.vocabulary import Category, Purpose, Repeat
+
+if TYPE_CHECKING:
+    import httpx2  # 0.15 s to import; a connector's client imports it when the first request is built
+
+__all__ = [
+    "Action",
+    "Ambiguous",
+    "AnswerFault",
+    "AnswerRefused",
+    "Callback",
+    "CallbackEvent",
+    "CallbackRefused",
+    "ConnectorError",
+    "Content",
+    "CredentialRefused",
+    "Egress",
+    "Exchange",
+    "Manifest",
+    "Perform",
+    "ProviderScopeMissing",
+    "ReconnectNeeded",
+    "Rejected",
+    "TryLater",
+    "Unreachable",
+    "VendorAnswer",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class VendorAnswer:
+    """What came back: the body under our field names, the vendor's own id of what it made, the HTTP status."""
+
+    body: Mapping[str, Any]
+    reference: str | None
+    status: int
+
+
+class Egress(Protocol):
+    """The door of one disclosure, as a connector sees it.
+
+    `send` adds the credential as the manifest says, refuses a host that the manifest does not name, and raises
+    Unreachable, Ambiguous or AnswerRefused; an answer of any status comes back as it is.
+    """
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for every attempt of one disclosure."""
+
+    @property
+    def account(self) -> str | None:
+        """The vendor's account on whose behalf the call is made, where the vendor has such a thing."""
+
+    @property
+    def base_url(self) -> str:
+        """Where the vendor's API is; without a slash at the end."""
+
+    async def send(self, request: "httpx2.Request") -> "httpx2.Response":
+        """Carry one request; the answer's body is complete."""
+
+
+Perform = Callable[[Any, Egress], Awaitable[VendorAnswer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """The two models of an action: what may be sent, and what is kept of the answer."""
+
+    request: type[Disclosed]
+    answer: type[Disclosed]
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a family's recipients may ever be told, whatever its actions declare.
+
+    `optional` names categories that no action may require. With `opaque_identifiers`, a field of the identifier
+    category must refuse names, numbers and addresses of persons (conformance tries them).
+    """
+
+    categories: frozenset[Category]
+    why: str
+    optional: frozenset[Category] = frozenset()
+    opaque_identifiers: bool = False
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing that a connector can do, complete: declared, bound to its code and frozen."""
+
+    connector: str
+    name: str
+    feature: str
+    shape: Shape
+    answer: Shape
+    purposes: frozenset[Purpose]
+    provider_scopes: tuple[frozenset[str], ...]
+    repeat: Repeat
+    perform: Perform = field(repr=False, compare=False)
+    manifest: Manifest = field(repr=False, compare=False)
+
+    @cached_property
+    def path(self) -> str:
+        """The action's place in our scope grammar: `payments/stripe/refund`."""
+        return f"{self.connector}/{self.name}"
+
+    @cached_property
+    def rule(self) -> ActionRule:
+        """What decide() needs to know of this action."""
+        return ActionRule(
+            connector=self.connector,
+            name=self.name,
+            feature=self.feature,
+            purposes=self.purposes,
+            provider_scopes=self.provider_scopes,
+            required_paths=self.shape.required_paths,
+            categories=self.shape.categories,
+            free_text_paths=self.shape.free_text_paths,
+            recipient=self.manifest.recipient.legal_name,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackEvent:
+    """One thing that a vendor told us, minimized: only declared fields are in `data`."""
+
+    type: str
+    vendor_id: str
+    account: str | None
+    occurred_at: datetime
+    data: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+class Callback(Protocol):
+    """What the module callback.py of a connector offers.
+
+    Always in this order: verify the raw bytes, then identity and translate. All three raise CallbackRefused and nothing
+    else, whatever the bytes are.
+    """
+
+    @property
+    def KNOWN(self) -> frozenset[str]:
+        """The event types that are used."""
+
+    @property
+    def EVENTS(self) -> Mapping[str, Shape]:
+        """For each used type, the declared shape of its data."""
+
+    def verify(
+        self, raw_body: bytes, headers: Mapping[str, str], url: str, secrets: Sequence[str], *, now: datetime
+    ) -> None:
+        """Raise CallbackRefused unless the message was signed with one of the secrets, and lately."""
+
+    def identity(self, raw_body: bytes) -> str:
+        """What makes two deliveries the same message; taken from what was signed."""
+
+    def translate(self, raw_body: bytes) -> tuple[CallbackEvent, ...]:
+        """The events in the message; none where it is the vendor's but of a type that is not used."""

@@ -1,0 +1,165 @@
+"""What a connector's manifest.toml may say. Keeps the form of one manifest; the registry checks it against the code."""
+
+import re
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, StringConstraints, field_validator, model_validator
+
+from connectors.errors import CredentialRefused
+from scopes.vocabulary import CredentialKind, Purpose, Repeat, Role
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+Host = Annotated[str, StringConstraints(max_length=253, pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$")]
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+Sentence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=600)]
+
+
+class _Part(BaseModel):
+    """Every part of a manifest refuses a key that it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Recipient(_Part):
+    """Who receives the data: what the settings page, the ledger and the register of subprocessors say."""
+
+    legal_name: Sentence
+    role: Role
+    country: Country
+    address: Sentence | None = None
+    regions: tuple[Country, ...] = Field(min_length=1)
+    transfer: Sentence
+    privacy_url: HttpUrl
+    subprocessors_url: HttpUrl | None = None
+
+    def recorded(self) -> dict[str, str]:
+        """Who it is, as every entry of the ledger says it."""
+        return {"name": self.legal_name, "role": str(self.role), "country": self.country}
+
+
+class CredentialForm(_Part):
+    """A form of credential: a pattern for the whole secret, and what a person calls it."""
+
+    pattern: str
+    title: Sentence
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, pattern: str) -> str:
+        re.compile(pattern)
+        return pattern
+
+
+class RefusedForm(CredentialForm):
+    """A form that is genuine and still not taken; `reason` says what to use instead."""
+
+    reason: Sentence
+
+
+class CredentialRule(_Part):
+    """Which credential the vendor takes and how the gateway's door adds it to a request."""
+
+    kind: CredentialKind
+    apply: Annotated[str, StringConstraints(pattern=r"^(bearer|basic|header:[A-Za-z][A-Za-z0-9-]{0,63})$")]
+    accepts: tuple[CredentialForm, ...] = ()
+    refuses: tuple[RefusedForm, ...] = ()
+    account_header: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")] | None = None
+    account_pattern: str | None = None
+
+    def check(self, secret: str) -> None:
+        """Raise CredentialRefused unless the secret has an accepted form; a refused form wins over an accepted one."""
+        for form in self.refuses:
+            if re.fullmatch(form.pattern, secret):
+                raise CredentialRefused(form.reason)
+        if not any(re.fullmatch(form.pattern, secret) for form in self.accepts):
+            known = ", ".join(form.title for form in self.accepts) or "none"
+            raise CredentialRefused(f"This credential has none of the accepted forms: {known}.")
+
+
+class AgreementRule(_Part):
+    """Which agreement (BAA, DPA) must be on file, for which services; `why` is shown to the clinic."""
+
+    needed: bool
+    services: tuple[Name, ...] = ()
+    why: Sentence
+
+
+class FeatureRule(_Part):
+    """What a clinic switches on."""
+
+    title: Sentence
+    why: Sentence
+    actions: tuple[Name, ...] = Field(min_length=1)
+
+
+class ActionEntry(_Part):
+    """One action: what the vendor's credential must be able to do, for which purposes, and whether it may be repeated.
+
+    `provider_scopes` lists groups; of each group any one scope is enough, and every group is needed.
+    """
+
+    purposes: tuple[Purpose, ...] = Field(min_length=1)
+    provider_scopes: tuple[tuple[str, ...], ...] = ()
+    repeat: Repeat
+
+    @field_validator("purposes")
+    @classmethod
+    def _never_marketing(cls, purposes: tuple[Purpose, ...]) -> tuple[Purpose, ...]:
+        if Purpose.HMARKT in purposes:
+            raise ValueError("HMARKT (marketing) is refused everywhere; take it out of purposes")
+        return purposes
+
+
+class ProviderScopeEntry(_Part):
+    """One scope of the vendor's own and the scopes that it includes."""
+
+    title: Sentence
+    includes: tuple[str, ...] = ()
+
+
+class CallbackRule(_Part):
+    """How fast the vendor wants its message acknowledged, and what its signing secret looks like."""
+
+    deadline_seconds: Annotated[float, Field(gt=0, le=60)]
+    secret_pattern: str | None = None
+
+
+class Limits(_Part):
+    """The vendor's published request rate for one account."""
+
+    per_second: Annotated[float, Field(gt=0)]
+
+
+class Manifest(_Part):
+    """One recipient, as its folder declares it."""
+
+    id: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)?$")]
+    title: Sentence
+    recipient: Recipient
+    hosts: tuple[Host, ...] = Field(min_length=1)
+    api_base: HttpUrl
+    credential: CredentialRule
+    agreements: AgreementRule
+    features: dict[Name, FeatureRule] = Field(min_length=1)
+    actions: dict[Name, ActionEntry] = Field(min_length=1)
+    provider_scopes: dict[str, ProviderScopeEntry] = Field(default_factory=dict)
+    callback: CallbackRule | None = None
+    limits: Limits
+
+    @property
+    def family(self) -> str:
+        """The first part of the id: `payments` of `payments/stripe`."""
+        return self.id.partition("/")[0]
+
+    @property
+    def base_url(self) -> str:
+        """`api_base` without a slash at its end, so that a path can follow."""
+        return str(self.api_base).rstrip("/")
+
+    @model_validator(mode="after")
+    def _base_is_https_on_a_named_host(self) -> Self:
+        if self.api_base.scheme != "https":
+            raise ValueError("api_base must be https")
+        if self.api_base.host not in self.hosts:
+            raise ValueError(f"the host of api_base is not in hosts; add {self.api_base.host!r} to hosts")
+        return self

@@ -1,0 +1,97 @@
+"""Find every connector's folder and answer for all of them. Keeps no list of names: a folder with a manifest is one."""
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final, Self
+
+from connectors.checks import RegistryError
+from connectors.contract import Action
+from connectors.folder import HERE, Connector, read_folder
+
+__all__ = ["HERE", "Connector", "Registry", "RegistryError", "UnknownAction"]
+
+_DEPTHS: Final = ("*/manifest.toml", "*/*/manifest.toml")
+
+
+class UnknownAction(Exception):
+    """Nothing goes by this name; `close` holds the names that look like it."""
+
+    code = "unknown_action"
+
+    def __init__(self, asked: str, close: tuple[str, ...] = (), hint: str = "") -> None:
+        """`asked` is not repeated in the message: a caller may have put anything there."""
+        self.asked, self.close = asked, close
+        meant = f" Did you mean {' or '.join(close)}?" if close else ""
+        super().__init__(f"No connector or action goes by this name.{meant}{hint}")
+
+
+class Registry:
+    """All connectors, validated and frozen."""
+
+    def __init__(self, found: Iterable[Connector]) -> None:
+        """Two folders of one id are refused by `load`."""
+        connectors = {connector.id: connector for connector in sorted(found, key=lambda each: each.id)}
+        self._connectors: Mapping[str, Connector] = MappingProxyType(connectors)
+        self._families: dict[str, tuple[Connector, ...]] = {}
+        for connector in connectors.values():
+            self._families[connector.family] = (*self._families.get(connector.family, ()), connector)
+        self._actions = {
+            (name, action.name): action
+            for name, connector in self._by_any_name().items()
+            for action in connector.actions.values()
+        }
+
+    @classmethod
+    def load(cls, roots: Iterable[Path] = (HERE,)) -> Self:
+        """Every folder below the roots that holds a manifest.toml. Raises RegistryError for the first wrong one."""
+        found: dict[str, Connector] = {}
+        for root in roots:
+            for file in sorted(path for depth in _DEPTHS for path in root.glob(depth)):
+                connector = read_folder(root, file.parent)
+                if connector.id in found:
+                    raise RegistryError(
+                        file, connector.id, f"is in {found[connector.id].folder} too; rename one folder"
+                    )
+                found[connector.id] = connector
+        return cls(found.values())
+
+    @property
+    def connectors(self) -> Mapping[str, Connector]:
+        """All connectors by id, in the order of their ids."""
+        return self._connectors
+
+    def connector(self, name: str) -> Connector:
+        """The connector of that id, or the only one of that family. Raises UnknownAction."""
+        found = self._connectors.get(name)
+        if found is None and len(self._families.get(name, ())) == 1:
+            found = self._families[name][0]
+        if found is None:
+            raise self._unknown(name)
+        return found
+
+    def action(self, connector: str, action: str) -> Action:
+        """One action; `connector` may be a family of exactly one vendor. Raises UnknownAction with close names."""
+        found = self._actions.get((connector, action))
+        if found is None:
+            home = self.connector(connector)
+            raise UnknownAction(action, tuple(f"{home.id}/{name}" for name in _close(action, home.actions)))
+        return found
+
+    def family(self, name: str) -> tuple[Connector, ...]:
+        """The vendors of a family, in the order of their ids; none where there is no such family."""
+        return self._families.get(name, ())
+
+    def _by_any_name(self) -> dict[str, Connector]:
+        alone = {name: vendors[0] for name, vendors in self._families.items() if len(vendors) == 1}
+        return {**alone, **self._connectors}
+
+    def _unknown(self, name: str) -> UnknownAction:
+        if vendors := self._families.get(name, ()):
+            return UnknownAction(name, tuple(each.id for each in vendors), " The family has several vendors; name one.")
+        return UnknownAction(name, _close(name, [*self._connectors, *self._families]))
+
+
+def _close(name: str, names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(get_close_matches(name, list(names), n=3, cutoff=0.5))
