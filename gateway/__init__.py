@@ -1,0 +1,1 @@
+"""Clinic Gateway: the one door through which a clinic's data reaches third parties."""

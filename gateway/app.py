@@ -1,0 +1,179 @@
+"""Put the house together and take it apart again: the one place that knows every room. Holds no logic of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from connectors.registry import HERE, Registry
+from gateway.callers import Callers
+from gateway.config import Settings
+from gateway.connections import Connections
+from gateway.egress import CurlEngine, Door, Route
+from gateway.errors import GatewayError
+from gateway.flows.rooms import Rooms
+from gateway.keyfiles import add_master_key, log_keys, master_keys
+from gateway.ledger.log import Ledger
+from gateway.ledger.proofs import Proofs
+from gateway.ledger.writer import Writer
+from gateway.log import Log
+from gateway.store import keys
+from gateway.store.embedded import Embedded
+from gateway.store.migrate import migrate
+from gateway.store.pool import Store
+from gateway.subjects import Subjects
+from gateway.vault import Vault
+from gateway.web.api.app import application
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+log = Log("gateway")
+
+_WATCH_SECONDS = 1.0
+
+
+def now() -> datetime:
+    """The clock of the house."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """A gateway that is open for calls."""
+
+    settings: Settings
+    rooms: Rooms
+    callers: Callers
+    writer: Writer
+    web: ASGIApp
+
+
+@asynccontextmanager
+async def opened(
+    settings: Settings,
+    *,
+    sandboxes: Mapping[str, str] | None = None,
+    connectors: Iterable[Path] = (HERE,),
+    clock: Callable[[], datetime] = now,
+) -> AsyncIterator[House]:
+    """Open the house: database, ledger, rooms, pages. Refuses to open without a ledger that can be written.
+
+    `sandboxes` maps a connector to a base URL on loopback; only the demo and tests give any.
+    """
+    sandboxes = dict(sandboxes or {})
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(_store(settings))
+        registry = Registry.load(connectors)
+        vault = Vault(master_keys(settings))
+        lattices = {connector.id: connector.lattice for connector in registry.connectors.values()}
+        connections = Connections(store, vault, lattices, clock=clock)
+        callers = Callers(store, keyed=connections.clinic, clock=clock)
+        subjects = Subjects(store)
+
+        def standing_moved(tenant: UUID, standing: int) -> None:
+            connections.forget(tenant, standing)
+            callers.forget(tenant)
+            subjects.forget(tenant)
+
+        writer = Writer(store, moved=standing_moved)
+        await writer.start()
+        stack.push_async_callback(writer.stop)
+        ledger = Ledger(store, writer, clock=clock)
+        await ledger.sweep()
+        door = Door(CurlEngine(), loopback_hosts=_loopback_hosts(sandboxes))
+        stack.push_async_callback(door.close)
+        rooms = Rooms(
+            registry=registry,
+            connections=connections,
+            callers=callers,
+            subjects=subjects,
+            ledger=ledger,
+            proofs=Proofs(store, log_keys(settings)),
+            egress=door,
+            store=store,
+            clock=clock,
+            routes={
+                connector: _route(registry, connector, sandboxes.get(connector)) for connector in registry.connectors
+            },
+        )
+        yield House(settings, rooms, callers, writer, application(rooms, settings))
+
+
+@asynccontextmanager
+async def database(settings: Settings) -> AsyncIterator[str]:
+    """The address of the database that the settings name, or of the embedded one, which runs until the block ends."""
+    if settings.database_url is not None:
+        yield settings.database_url
+        return
+    starting = asyncio.create_task(asyncio.to_thread(Embedded.start, settings.data_dir))
+    try:
+        embedded = await asyncio.shield(starting)
+    except asyncio.CancelledError:  # the thread goes on all the same: what it starts would be left behind
+        (await starting).stop()
+        raise
+    watch = asyncio.create_task(_watched(embedded), name="embedded-watch")
+    try:
+        yield embedded.dsn()
+    finally:
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
+        await asyncio.to_thread(embedded.stop)
+
+
+async def _watched(embedded: Embedded) -> None:
+    """Start the embedded server again when it died; until it is back nothing is sent."""
+    while True:
+        await asyncio.sleep(_WATCH_SECONDS)
+        if not embedded.alive:
+            try:
+                await asyncio.to_thread(embedded.revive)
+                log.warning("embedded_database_revived")
+            except (GatewayError, OSError) as failure:
+                log.error("embedded_database_down", failure=failure)
+
+
+@asynccontextmanager
+async def _store(settings: Settings) -> AsyncIterator[Store]:
+    async with database(settings) as dsn:
+        for applied in await migrate(dsn):
+            log.info("migrated", migration=applied)
+        store = await Store.open(dsn)
+        try:
+            yield store
+        finally:
+            await store.close()
+
+
+async def rotate(settings: Settings, *, tell: Callable[[str], None]) -> None:
+    """Put a new master key in front and wrap every data key under it; gateways that run read the file when they start."""
+    add_master_key(settings)
+    vault = Vault(master_keys(settings))
+    async with _store(settings) as store:
+        async with store.nobody() as connection:
+            tenants = await keys.tenants(connection)
+        for done, tenant in enumerate(tenants, start=1):
+            async with store.tenant(tenant) as connection:
+                for row in await keys.all_of(connection, tenant):
+                    await keys.rewrap(connection, tenant, vault.rewrapped(tenant, row))
+            tell(f"{done} of {len(tenants)} clinics rewrapped")
+
+
+def _route(registry: Registry, connector: str, sandbox: str | None) -> Route:
+    """Where a connector may go: the hosts of its manifest, or its sandbox and nothing else."""
+    manifest = registry.connectors[connector].manifest
+    if sandbox is None:
+        return Route(frozenset(manifest.hosts), manifest.base_url, account_header=manifest.credential.account_header)
+    return Route(frozenset({urlsplit(sandbox).netloc}), sandbox, account_header=manifest.credential.account_header)
+
+
+def _loopback_hosts(sandboxes: Mapping[str, str]) -> frozenset[str]:
+    hosts = {urlsplit(url).hostname for url in sandboxes.values()}
+    return frozenset(host for host in hosts if host is not None)

@@ -1,0 +1,313 @@
+"""What a clinic connected and granted, remembered per tenant, and every change of it. Opens credentials; makes no calls.
+
+A gateway remembers a tenant's whole standing with its version. It may be out of date: an intent carries the version it
+was decided on, and the commit refuses any but the present one. So reading costs nothing and a revocation still takes
+effect for every intent that is not yet written.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from connectors.contract import CredentialRefused, Manifest
+from gateway.calls import Actor
+from gateway.errors import Conflict, InvalidRequest, NotFound
+from gateway.ids import new_id
+from gateway.ledger.writer import Draft, append_within
+from gateway.store import connections as rows
+from gateway.store import keys, ledger, tenants
+from gateway.store.pool import Store
+from gateway.vault import Keyring, Vault
+from scopes.decision import Standing
+from scopes.grant import Grant
+from scopes.minimize import Fault
+from scopes.provider import Lattice
+from scopes.vocabulary import ConnectionState
+
+_REMEMBERED = 10_000
+_CREDENTIAL = "credential"
+_ANSWER = "answer"
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One connection as decisions and disclosures see it; the credential stays sealed until it is asked for."""
+
+    id: UUID
+    connector: str
+    state: ConnectionState
+    account: str | None
+    provider_scopes: frozenset[str]
+    grant: Grant
+    expires_at: datetime | None
+    created_at: datetime | None
+    includes: Callable[[frozenset[str], str], bool]
+    clinic: Clinic = field(repr=False)
+    sealed: bytes | None = field(repr=False)
+
+    @property
+    def standing(self) -> int:
+        """The version of the tenant's standing that this was read with."""
+        return self.clinic.standing.version
+
+    @property
+    def grant_version(self) -> int:
+        """The version of the grant."""
+        return self.grant.version
+
+    def credential(self) -> str:
+        """The vendor's credential, opened for one call."""
+        if self.sealed is None:
+            raise Conflict("this connection has no credential; connect again")
+        return self.clinic.keyring.open(self.sealed, purpose=_CREDENTIAL, row=str(self.id)).decode()
+
+    def seal_answer(self, disclosure: UUID, answer: bytes) -> bytes:
+        """Seal an answer that is kept for repeats of an Idempotency-Key."""
+        return self.clinic.keyring.seal(answer, purpose=_ANSWER, row=str(disclosure))
+
+    def fingerprint(self, text: bytes) -> bytes:
+        """A hash under the tenant's own key."""
+        return self.clinic.fingerprint(text)
+
+
+@dataclass(frozen=True)
+class Clinic:
+    """One tenant's standing at one moment."""
+
+    tenant: UUID
+    name: str
+    standing: Standing
+    keyring: Keyring = field(repr=False)
+    connections: Mapping[str, Connection] = field(default_factory=dict)
+
+    def fingerprint(self, text: bytes) -> bytes:
+        """A hash under the tenant's own key: equal texts show, nothing else does."""
+        return self.keyring.fingerprint(text)
+
+    def open_answer(self, disclosure: UUID, sealed: bytes) -> bytes:
+        """Open an answer that was kept for repeats."""
+        return self.keyring.open(sealed, purpose=_ANSWER, row=str(disclosure))
+
+    def seal_reply(self, key: str, reply: bytes) -> bytes:
+        """Seal the reply to a request that may be repeated under this key."""
+        return self.keyring.seal(reply, purpose="reply", row=key)
+
+    def open_reply(self, key: str, sealed: bytes) -> bytes:
+        """Open such a reply."""
+        return self.keyring.open(sealed, purpose="reply", row=key)
+
+    def connection(self, connector: str) -> Connection:
+        """The live connection of a connector, or one that allows nothing."""
+        return self.connections.get(connector) or Connection(
+            UUID(int=0), connector, ConnectionState.REVOKED, None, frozenset(), Grant(), None, None, _nothing, self, None
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class NewConnection:
+    """What a clinic hands over to connect with a key."""
+
+    manifest: Manifest
+    secret: str = field(repr=False)
+    account: str | None
+    provider_scopes: frozenset[str]
+    features: frozenset[str]
+    withheld: frozenset[str] = frozenset()
+    free_text: frozenset[str] = frozenset()
+    expires_at: datetime | None = None
+
+
+class Connections:
+    """Reads and changes what clinics connected. Every change is one transaction with its ledger entry."""
+
+    def __init__(self, store: Store, vault: Vault, lattices: Mapping[str, Lattice], *, clock: Clock) -> None:
+        self._store = store
+        self._vault = vault
+        self._lattices = lattices
+        self._clock = clock
+        self._clinics: OrderedDict[UUID, Clinic] = OrderedDict()
+
+    async def clinic(self, tenant: UUID) -> Clinic:
+        """The tenant's standing, as remembered or as stored."""
+        known = self._clinics.get(tenant)
+        if known is None:
+            async with self._store.tenant(tenant) as connection:
+                known = await self._read(connection, tenant)
+            self._clinics[tenant] = known
+            if len(self._clinics) > _REMEMBERED:
+                self._clinics.popitem(last=False)
+        return known
+
+    async def active(self, tenant: UUID, connector: str) -> Connection:
+        """The connection that a call of this connector would use; one that allows nothing when there is none."""
+        return (await self.clinic(tenant)).connection(connector)
+
+    def forget(self, tenant: UUID, standing: int | None = None) -> None:
+        """Read the tenant anew next time, unless what is remembered already has this standing."""
+        known = self._clinics.get(tenant)
+        if known is not None and known.standing.version != standing:
+            del self._clinics[tenant]
+
+    async def create_tenant(self, name: str) -> UUID:
+        """A new clinic: its row, its data key, the empty head of its log."""
+        tenant = new_id()
+        async with self._store.tenant(tenant) as connection:
+            await tenants.add(connection, tenant, name)
+            await keys.add(connection, tenant, self._vault.new_data_key(tenant, new_id()))
+        return tenant
+
+    async def connect(self, actor: Actor, new: NewConnection) -> Connection:
+        """Connect with a key: checked, sealed, granted and recorded at once."""
+        manifest, tenant = new.manifest, actor.tenant
+        _check_grant(manifest, new.features)
+        _check_credential(new)
+        clinic, connection_id, now = await self.clinic(tenant), new_id(), self._clock()
+        row = rows.ConnectionRow(
+            id=connection_id, connector=manifest.id, state=str(ConnectionState.ACTIVE), account=new.account,
+            provider_scopes=sorted(new.provider_scopes), features=sorted(new.features), withheld=sorted(new.withheld),
+            free_text=sorted(new.free_text), grant_version=1,
+            credential=clinic.keyring.seal(new.secret.encode(), purpose=_CREDENTIAL, row=str(connection_id)),
+            expires_at=new.expires_at, created_at=now, changed_at=now,
+        )  # fmt: skip
+        entry = {
+            **_about(actor, row),
+            "state": row.state,
+            "provider_scopes": row.provider_scopes,
+            "recipient": manifest.recipient.recorded(),
+            "features": row.features,
+            "withheld": row.withheld,
+            "version": 1,
+        }
+        async with self._store.tenant(tenant) as connection:
+            try:
+                async with connection.transaction():
+                    await rows.add(connection, tenant, row)
+            except asyncpg.UniqueViolationError:
+                raise Conflict(f"{manifest.id} is already connected; revoke that connection first") from None
+            await append_within(connection, Draft(tenant, "connection", now, entry))
+        self.forget(tenant)
+        return await self.active(tenant, manifest.id)
+
+    async def grant(
+        self, actor: Actor, connection_id: UUID, grant: Grant, manifest_of: Callable[[str], Manifest]
+    ) -> Grant:
+        """Replace what a connection may be used for; in force for every intent not yet written."""
+        tenant = actor.tenant
+        async with self._store.tenant(tenant) as connection:
+            row = await _locked(connection, tenant, connection_id)
+            if row.state == ConnectionState.REVOKED:
+                raise Conflict("this connection is revoked; connect again")
+            _check_grant(manifest_of(row.connector), grant.features)
+            await rows.regrant(
+                connection, tenant, connection_id, features=sorted(grant.features), withheld=sorted(grant.withheld),
+                free_text=sorted(grant.free_text),
+            )  # fmt: skip
+            version = row.grant_version + 1
+            entry = {
+                **_about(actor, row),
+                "version": version,
+                "features": sorted(grant.features),
+                "withheld": sorted(grant.withheld),
+                "what": sorted(grant.free_text),
+            }
+            await append_within(connection, Draft(tenant, "grant", self._clock(), entry))
+        self.forget(tenant)
+        return Grant(grant.features, grant.withheld, version, grant.free_text, grant.expires_at)
+
+    async def set_state(self, actor: Actor, connection_id: UUID, state: ConnectionState) -> None:
+        """Suspend, resume or revoke; revoking destroys the credential and is final."""
+        tenant = actor.tenant
+        async with self._store.tenant(tenant) as connection:
+            row = await _locked(connection, tenant, connection_id)
+            if row.state == state:
+                return
+            if row.state == ConnectionState.REVOKED:
+                raise Conflict("this connection is revoked; connect again")
+            await rows.set_state(connection, tenant, connection_id, str(state))
+            entry = {**_about(actor, row), "state": str(state)}
+            await append_within(connection, Draft(tenant, "connection", self._clock(), entry))
+        self.forget(tenant)
+
+    async def page(self, tenant: UUID, *, after: UUID | None, limit: int) -> list[Connection]:
+        """The tenant's connections, revoked ones too, oldest first."""
+        clinic = await self.clinic(tenant)
+        async with self._store.tenant(tenant) as connection:
+            return [
+                self._connection(clinic, row) for row in await rows.page(connection, tenant, after=after, limit=limit)
+            ]
+
+    async def _read(self, connection: asyncpg.Connection, tenant: UUID) -> Clinic:
+        # The standing first: if it changes while we read on, what we decide is refused at the commit, never let through.
+        head = await ledger.head(connection, tenant)
+        row = await tenants.find(connection, tenant)
+        if head is None or row is None:
+            raise NotFound("there is no such tenant")
+        keyring = self._vault.keyring(tenant, await keys.all_of(connection, tenant))
+        found: dict[str, Connection] = {}
+        clinic = Clinic(tenant, row.name, Standing(version=head.standing), keyring, MappingProxyType(found))
+        for live in await rows.live(connection, tenant):
+            found[live.connector] = self._connection(clinic, live)
+        return clinic
+
+    def _connection(self, clinic: Clinic, row: rows.ConnectionRow) -> Connection:
+        lattice = self._lattices.get(row.connector)
+        return Connection(
+            id=row.id,
+            connector=row.connector,
+            state=ConnectionState(row.state),
+            account=row.account,
+            provider_scopes=frozenset(row.provider_scopes),
+            grant=Grant(frozenset(row.features), frozenset(row.withheld), row.grant_version, frozenset(row.free_text)),
+            expires_at=row.expires_at,
+            created_at=row.created_at,
+            includes=lattice.includes if lattice is not None else _nothing,
+            clinic=clinic,
+            sealed=row.credential,
+        )
+
+
+def _nothing(_held: frozenset[str], _needed: str) -> bool:
+    return False
+
+
+async def _locked(connection: asyncpg.Connection, tenant: UUID, connection_id: UUID) -> rows.ConnectionRow:
+    row = await rows.lock(connection, tenant, connection_id)
+    if row is None:
+        raise NotFound("there is no such connection")
+    return row
+
+
+def _about(actor: Actor, row: rows.ConnectionRow) -> dict[str, Any]:
+    return {
+        "v": 1,
+        "actor": {"kind": actor.kind, "id": actor.id},
+        "connection": str(row.id),
+        "connector": row.connector,
+    }
+
+
+def _check_grant(manifest: Manifest, features: frozenset[str]) -> None:
+    unknown = sorted(features - manifest.features.keys())
+    if unknown:
+        known = ", ".join(sorted(manifest.features))
+        raise InvalidRequest(faults=[Fault("features", f"{manifest.id} has these features: {known}")])
+
+
+def _check_credential(new: NewConnection) -> None:
+    try:
+        new.manifest.credential.check(new.secret)
+    except CredentialRefused as refused:
+        raise InvalidRequest(faults=[Fault("credential.secret", refused.reason)]) from None
+    unknown = sorted(new.provider_scopes - new.manifest.provider_scopes.keys())
+    if unknown:
+        known = ", ".join(sorted(new.manifest.provider_scopes))
+        raise InvalidRequest(faults=[Fault("provider_scopes", f"{new.manifest.id} has these provider scopes: {known}")])

@@ -1,0 +1,99 @@
+"""A clinic to try things on: embedded database, vendors' sandboxes on loopback, one example call. Never for real data."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from connectors.registry import Connector, Registry
+from gateway.app import House, opened
+from gateway.calls import Actor
+from gateway.config import Settings
+from gateway.errors import Conflict, NotFound
+from gateway.flows.connect import Wish, connect
+from gateway.keyfiles import write_once
+from gateway.serve import listening, serving
+from scopes.scope import Area, Scope, Verb
+
+EVERYTHING = tuple(Scope(area, verb) for area in Area for verb in Verb)
+_KEPT = "demo.json"  # the demo's tenant and key, in the data folder, readable by its owner only
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """A demo clinic that is open for calls."""
+
+    url: str
+    api_key: str
+    tenant: UUID
+    house: House
+
+    def line(self) -> dict[str, Any]:
+        """What a first-time user needs; `sign_in` has a value from the day there are pages."""
+        return {"url": self.url, "api_key": self.api_key, "tenant": str(self.tenant), "sign_in": None}
+
+
+@asynccontextmanager
+async def running(settings: Settings, *, any_port: bool = False) -> AsyncIterator[Demo]:
+    """The demo, serving until the block ends. A second start on the same data folder finds the same clinic."""
+    listener = listening(settings.host, settings.port, otherwise_any=any_port)
+    async with AsyncExitStack() as stack:
+        stack.callback(listener.close)
+        sandboxes = {
+            connector.id: await stack.enter_async_context(_sandbox(connector))
+            for connector in Registry.load().connectors.values()
+            if (connector.folder / "sandbox.py").is_file()
+        }
+        house = await stack.enter_async_context(opened(settings, sandboxes=sandboxes))
+        tenant, api_key = await _clinic(house)
+        for connector_id in sandboxes:
+            await _connected(house, tenant, house.rooms.registry.connector(connector_id))
+        url = await stack.enter_async_context(serving(house.web, listener))
+        yield Demo(url, api_key, tenant, house)
+
+
+def _sandbox(connector: Connector) -> Any:
+    """The connector's emulator on a loopback port of its own; gives the URL."""
+    return serving(connector.module("sandbox").create(), listening("127.0.0.1", 0))
+
+
+async def _clinic(house: House) -> tuple[UUID, str]:
+    """The demo's clinic and its API key, from the data folder or new."""
+    kept = house.settings.data_dir / _KEPT
+    if not kept.exists():
+        tenant = await house.rooms.connections.create_tenant("Demo clinic")
+        api_key, _ = await house.rooms.callers.create_key(_demo(tenant), "demo", EVERYTHING, expires_at=None)
+        # Another demo on the same folder may have been faster: then it is its clinic that both show.
+        write_once(kept, orjson.dumps({"tenant": str(tenant), "api_key": api_key}).decode())
+    known = orjson.loads(kept.read_bytes())
+    tenant = UUID(known["tenant"])
+    try:
+        await house.rooms.connections.clinic(tenant)
+    except NotFound:
+        fix = f"Remove {kept} to begin with a new clinic."
+        raise NotFound("The clinic of the last demo is not in this database.", fix=fix) from None
+    return tenant, known["api_key"]
+
+
+async def _connected(house: House, tenant: UUID, connector: Connector) -> None:
+    """Every sandbox is connected with all its features, unless the user changed that."""
+    if any(
+        known.connector == connector.id for known in await house.rooms.connections.page(tenant, after=None, limit=500)
+    ):
+        return
+    wish = Wish(
+        connector=connector.id,
+        secret=connector.module("sandbox").CREDENTIAL,
+        features=frozenset(connector.manifest.features),
+    )
+    with suppress(Conflict):  # another demo on the same folder was faster
+        await connect(_demo(tenant), wish, house.rooms)
+
+
+def _demo(tenant: UUID) -> Actor:
+    return Actor("system", "demo", tenant, EVERYTHING)

@@ -1,0 +1,32 @@
+"""The header that a secret becomes. Keeps the secret for one call, never shows it."""
+
+from base64 import b64encode
+from dataclasses import dataclass, field
+
+from gateway.egress.letter import RequestRefused, fits_a_header
+
+_BEARER = "bearer"
+_BASIC = "basic"
+_HEADER = "header:"
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """An opened secret and how its vendor wants it: `bearer`, `basic` (secret is `user:password`) or `header:NAME`."""
+
+    apply: str
+    secret: bytes | str = field(repr=False)
+
+    def header(self) -> tuple[str, str]:
+        """Name (lower case) and value; raises RequestRefused where the secret cannot stand in a header."""
+        secret = self.secret if isinstance(self.secret, bytes) else self.secret.encode()
+        if self.apply == _BASIC:
+            return "authorization", f"Basic {b64encode(secret).decode()}"
+        value = secret.decode("latin-1")
+        if not value or not fits_a_header(value):
+            raise RequestRefused("credential_unusable")
+        if self.apply == _BEARER:
+            return "authorization", f"Bearer {value}"
+        if self.apply.startswith(_HEADER):
+            return self.apply.removeprefix(_HEADER).lower(), value
+        raise RequestRefused("credential_unusable")

@@ -1,0 +1,88 @@
+"""Carry one call to a recipient, or refuse it. The sentence the whole house is built around; nothing else happens here."""
+
+from __future__ import annotations
+
+from connectors.contract import Action
+from connectors.registry import UnknownAction
+from gateway.calls import Answer, Call
+from gateway.connections import Connection
+from gateway.egress import Credential, Passage
+from gateway.errors import InvalidRequest, NotFound, Unavailable
+from gateway.flows.repeat import first_answer
+from gateway.flows.rooms import Rooms
+from gateway.ledger.log import Disclosure, Intent
+from gateway.ledger.writer import KeyTaken, StandingChanged
+from scopes.decision import decide
+from scopes.minimize import InvalidPayload, Minimized, minimize, minimize_answer
+
+_DECISIONS = 5  # how often a call is decided anew when the clinic changes its settings meanwhile
+
+
+async def broker(call: Call, rooms: Rooms) -> Answer:
+    """Carry one call to a recipient, or refuse it; the ledger hears of both.
+
+    Raises InvalidRequest, NotFound, Refused, LedgerUnavailable (nothing was sent), OutcomeUnrecorded (it was) and
+    IdempotencyReused. What the vendor says, or fails to say, is the answer's outcome and never an exception.
+    """
+    for _ in range(_DECISIONS):
+        try:
+            return await _carry(call, rooms)
+        except StandingChanged:
+            rooms.connections.forget(call.tenant)
+        except KeyTaken:
+            return await first_answer(call, rooms)
+    raise Unavailable("the clinic's settings keep changing; repeat the request")
+
+
+async def _carry(call: Call, rooms: Rooms) -> Answer:
+    action = _action(call, rooms)
+    connection = await rooms.connections.active(call.tenant, action.connector)
+    fields = _minimized(call, action, connection)
+    decision = decide(action.rule, connection, call.purpose, connection.clinic.standing, now=rooms.clock())
+    subject = await rooms.subjects.of(call, keyed=connection.clinic)
+    intent = Intent(call, action, connection, fields, decision, subject, rooms.routes[action.connector].host)
+    if not decision:
+        raise await rooms.ledger.refused(intent)
+    async with rooms.ledger.disclosing(intent) as disclosure:
+        answer = await action.perform(fields.model, _through(rooms, action, connection, disclosure))
+        disclosure.accepted(answer, minimize_answer(action.answer, answer.body))
+    return _told(disclosure, fields)
+
+
+def _action(call: Call, rooms: Rooms) -> Action:
+    try:
+        return rooms.registry.action(call.connector, call.action)
+    except UnknownAction as unknown:
+        raise NotFound(str(unknown), fix="GET /v1/catalog lists the connectors and their actions.") from None
+
+
+def _minimized(call: Call, action: Action, connection: Connection) -> Minimized:
+    try:
+        return minimize(action.shape, call.payload, connection.grant.holds_back(action.shape.free_text_paths))
+    except InvalidPayload as invalid:
+        raise InvalidRequest("the payload does not fit the action", faults=invalid.faults) from None
+
+
+def _through(rooms: Rooms, action: Action, connection: Connection, disclosure: Disclosure) -> Passage:
+    """The one way out for this disclosure: to the hosts of its manifest, with its clinic's credential."""
+    passage = rooms.egress.through(
+        rooms.routes[action.connector],
+        credential=Credential(action.manifest.credential.apply, connection.credential()),
+        idempotency_key=disclosure.idempotency_key,
+        account=connection.account,
+        repeat=action.repeat,
+    )
+    disclosure.through(passage)
+    return passage
+
+
+def _told(disclosure: Disclosure, fields: Minimized) -> Answer:
+    return Answer(
+        id=disclosure.id,
+        outcome=disclosure.outcome,
+        answer=disclosure.answer,
+        withheld=fields.withheld,
+        index=disclosure.appended.index,
+        leaf=disclosure.appended.leaf,
+        code=disclosure.code,
+    )

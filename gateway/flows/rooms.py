@@ -1,0 +1,32 @@
+"""The rooms that a flow passes through, put together once at start. Holds no logic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from connectors.registry import Registry
+from gateway.callers import Callers
+from gateway.connections import Connections
+from gateway.egress import Door, Route
+from gateway.ledger.log import Ledger
+from gateway.ledger.proofs import Proofs
+from gateway.store.pool import Store
+from gateway.subjects import Subjects
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """What every flow may use."""
+
+    registry: Registry
+    connections: Connections
+    callers: Callers
+    subjects: Subjects
+    ledger: Ledger
+    proofs: Proofs
+    egress: Door
+    store: Store
+    clock: Callable[[], datetime]
+    routes: Mapping[str, Route]  # connector -> where it may go

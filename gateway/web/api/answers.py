@@ -1,0 +1,270 @@
+"""What callers are told: every answer of the API and the problem document. What they send is in models.py."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from scopes.vocabulary import Category, ConnectionState, Outcome
+
+Hash = Annotated[
+    str, Field(description="32 bytes in base64", examples=["4mKd9yGJcDqAF0pWcZzV0Yk1wm8dwYQz1XIvC4eqs4E="])
+]
+
+
+def base64_of(raw: bytes) -> str:
+    """A hash as the API writes it, as C2SP's formats do."""
+    return b64encode(raw).decode("ascii")
+
+
+class Told(BaseModel):
+    """What a caller is told."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Fault(Told):
+    """One wrong part of a request."""
+
+    path: str
+    message: str
+
+
+class RefusalReason(Told):
+    """One reason of a refusal, from a closed list."""
+
+    code: str
+    what: str
+    fix: str
+
+
+class ProblemDocument(Told):
+    """An error, as RFC 9457 has it. It never repeats a value of the request."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    fix: str | None = None
+    faults: list[Fault] | None = Field(None, description="What is wrong with the request, by path.")
+    reasons: list[RefusalReason] | None = Field(None, description="Why the call was refused.")
+    index: int | None = Field(None, description="Where the refusal stands in the ledger.")
+
+
+class LedgerPlace(Told):
+    """Where an entry stands in the tenant's log."""
+
+    index: int
+    leaf: Hash
+
+
+class CallAnswer(Told):
+    """What came of a call. The ledger holds its intent and its outcome, whatever the vendor said."""
+
+    id: UUID
+    outcome: Outcome
+    answer: dict[str, Any] = Field(description="The vendor's answer, only what the action declares.")
+    withheld: list[str] = Field(description="Paths that were handed over and did not leave.")
+    ledger: LedgerPlace
+    code: str | None = Field(None, description="The vendor's or the gateway's code for what went wrong.")
+
+
+class ConnectionAnswer(Told):
+    """One connection, without its credential."""
+
+    id: UUID
+    connector: str
+    state: ConnectionState
+    account: str | None
+    provider_scopes: list[str]
+    features: list[str]
+    withheld: list[str]
+    free_text: list[str]
+    grant_version: int
+    expires_at: datetime | None
+    created_at: datetime | None
+
+
+class ConnectionPage(Told):
+    """A page of connections, oldest first."""
+
+    items: list[ConnectionAnswer]
+    next_cursor: str | None
+
+
+class DisclosurePlace(Told):
+    """Where a disclosure's entries stand in the tenant's log."""
+
+    index: int
+    outcome_index: int | None = None
+
+
+class DisclosureAnswer(Told):
+    """One disclosure, or one refusal (`outcome` refused, with its reasons)."""
+
+    id: UUID
+    at: datetime
+    connector: str
+    action: str
+    connection: UUID | None = None
+    recipient: str | None = None
+    purpose: str
+    categories: list[str] | None = None
+    subject: UUID | None = Field(description="The subject's pseudonym.")
+    actor: str | None = None
+    outcome: str
+    code: str | None = None
+    settled_at: datetime | None = None
+    reasons: list[str] | None = None
+    ledger: DisclosurePlace
+
+
+class DisclosurePage(Told):
+    """A page of disclosures, newest first."""
+
+    items: list[DisclosureAnswer]
+    next_cursor: str | None
+
+
+class EntryAnswer(Told):
+    """One entry of the ledger and the hash it has as a leaf."""
+
+    index: int
+    kind: str
+    leaf: Hash
+    entry: dict[str, Any]
+
+
+class DisclosureDetail(DisclosureAnswer):
+    """One disclosure with its entries: the intent, then what came of it."""
+
+    entries: list[EntryAnswer]
+
+
+class InclusionAnswer(Told):
+    """That an entry is in the log whose root the checkpoint signs (RFC 6962 2.1.1)."""
+
+    index: int
+    size: int
+    leaf: Hash
+    hashes: list[Hash]
+    checkpoint: str = Field(description="A C2SP signed note.")
+    entry: str = Field(description="The entry's exact text: its UTF-8 bytes hash to the leaf.")
+
+
+class ConsistencyAnswer(Told):
+    """That the log of `new_size` entries begins with the whole log of `old_size` entries (RFC 6962 2.1.2)."""
+
+    old_size: int
+    new_size: int
+    old_root: Hash
+    new_root: Hash
+    hashes: list[Hash]
+    checkpoint: str = Field(description="A C2SP signed note over the log's present size.")
+
+
+class KeyAnswer(Told):
+    """One API key, without its secret."""
+
+    id: str
+    title: str
+    scopes: list[str]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+class NewKeyAnswer(KeyAnswer):
+    """A new API key: `key` is shown here and never again."""
+
+    key: str
+
+
+class KeyPage(Told):
+    """A page of API keys."""
+
+    items: list[KeyAnswer]
+    next_cursor: str | None
+
+
+class FieldAnswer(Told):
+    """One declared field: what kind of data, why, in which reduced form."""
+
+    path: str
+    category: Category
+    why: str
+    reduction: str | None
+    required: bool
+
+
+class ActionAnswer(Told):
+    """One action."""
+
+    name: str
+    feature: str
+    purposes: list[str]
+    provider_scopes: list[list[str]] = Field(description="Of each group any one is enough; every group is needed.")
+    repeat: str
+    fields: list[FieldAnswer]
+    answer: list[FieldAnswer]
+    scope: str = Field(description="The scope of ours that a caller needs.")
+
+
+class FeatureAnswer(Told):
+    """What a clinic can switch on."""
+
+    name: str
+    title: str
+    why: str
+    actions: list[str]
+
+
+class RecipientAnswer(Told):
+    """Who receives the data."""
+
+    legal_name: str
+    role: str
+    country: str
+    regions: list[str]
+    transfer: str
+    privacy_url: str
+    subprocessors_url: str | None
+
+
+class AgreementNeed(Told):
+    """Whether an agreement (BAA, DPA) must be on file."""
+
+    needed: bool
+    services: list[str]
+    why: str
+
+
+class ConnectorAnswer(Told):
+    """One connector."""
+
+    id: str
+    title: str
+    recipient: RecipientAnswer
+    agreements: AgreementNeed
+    credential: list[str] = Field(description="The forms of credential that are taken.")
+    provider_scopes: dict[str, str] = Field(description="The vendor's scopes and what they are called there.")
+    features: list[FeatureAnswer]
+    actions: list[ActionAnswer]
+
+
+class CatalogAnswer(Told):
+    """Everything that can be switched on."""
+
+    connectors: list[ConnectorAnswer]
+
+
+class Health(Told):
+    """Whether the gateway is well."""
+
+    status: Literal["ok"]

@@ -1,0 +1,62 @@
+"""The web application: POST /v1/calls straight to its endpoint, everything else by routes. Holds no logic of its own."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.config import Settings
+from gateway.errors import GatewayError
+from gateway.flows.rooms import Rooms
+from gateway.web.api import bundles, calls, catalog, connections, disclosures, keys, log, openapi, operations
+from gateway.web.api.calls import CallEndpoint
+from gateway.web.api.desk import Desk, problem_response
+from gateway.web.problems import MethodNotAllowed, NoSuchRoute
+from gateway.web.reading import Limits, request_id
+
+OPERATIONS: Final = (
+    *catalog.OPERATIONS,
+    *connections.OPERATIONS,
+    *disclosures.OPERATIONS,
+    *log.OPERATIONS,
+    *bundles.OPERATIONS,
+    *keys.OPERATIONS,
+    *operations.OPERATIONS,
+)
+
+
+def application(rooms: Rooms, settings: Settings) -> ASGIApp:
+    """The gateway over HTTP."""
+    limits = Limits(settings.max_body_bytes, settings.body_seconds)
+    call, desk = CallEndpoint(rooms, limits), Desk(rooms, limits)
+    described = openapi.operation_of(openapi.described(OPERATIONS, rooms.registry))
+    routes = desk.routes((*OPERATIONS, described))
+    # For the other methods of the path; a POST does not come this way.
+    routes.append(Route(calls.PATH, call, methods=["POST"]))
+    rest = Starlette(routes=routes, exception_handlers={HTTPException: _told, Exception: _told})
+    rest.router.redirect_slashes = False
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == calls.PATH and scope["method"] == "POST":
+            await call(scope, receive, send)
+        else:
+            await rest(scope, receive, send)
+
+    return application
+
+
+async def _told(request: Request, failure: Exception) -> Response:
+    """What Starlette found wrong, as a problem document."""
+    asked = request_id(request.scope["headers"])
+    error: Exception = failure
+    headers: dict[str, str] = {}
+    if isinstance(failure, HTTPException):
+        headers = {name.lower(): value for name, value in (failure.headers or {}).items()}
+        error = {404: NoSuchRoute, 405: MethodNotAllowed}.get(failure.status_code, GatewayError)()
+    return problem_response(error, asked, **headers)

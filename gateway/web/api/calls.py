@@ -1,0 +1,124 @@
+"""POST /v1/calls: the hot route, straight on ASGI without a framework around it. Reads, lets in, calls the broker, answers.
+
+The status is 200 whatever the vendor said: it means that the ledger holds the intent and the outcome. A caller that
+hangs up meanwhile changes nothing: the call is finished and recorded.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import orjson
+from pydantic import ValidationError
+from starlette.types import Receive, Send
+from starlette.types import Scope as Asgi
+
+from connectors.registry import UnknownAction
+from gateway.calls import Actor, Answer, Call
+from gateway.errors import Forbidden, InvalidRequest, NotFound
+from gateway.flows.broker import broker
+from gateway.flows.rooms import Rooms
+from gateway.web.api.answers import base64_of
+from gateway.web.api.models import CallBody
+from gateway.web.faults import validated
+from gateway.web.problems import Problem, told
+from gateway.web.reading import ClientGone, Headers, Limits, json_of, request_id
+from scopes.fault import Fault
+from scopes.scope import Area, Scope, Verb, includes, touches
+
+RawHeaders = tuple[tuple[bytes, bytes], ...]
+
+PATH: Final = "/v1/calls"
+HEADERS: Final = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+_JSON: Final = (*HEADERS, (b"content-type", b"application/json"))
+_ANY_CALL: Final = Scope(Area.CALLS, Verb.WRITE)
+
+
+class CallEndpoint:
+    """The ASGI application behind POST /v1/calls."""
+
+    def __init__(self, rooms: Rooms, limits: Limits) -> None:
+        self._rooms = rooms
+        self._limits = limits
+        self._needed = {
+            action.path: Scope(Area.CALLS, Verb.WRITE, tuple(action.path.split("/")))
+            for connector in rooms.registry.connectors.values()
+            for action in connector.actions.values()
+        }
+
+    async def __call__(self, scope: Asgi, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        asked = request_id(scope["headers"])
+        try:
+            call = await self._call(scope, receive, asked)
+            answer = await self._carried(call)
+        except ClientGone:
+            return
+        except Exception as failure:
+            problem = told(failure, asked)
+            await _send(send, problem.status, _header_list(problem), problem.body, asked)
+        else:
+            await _send(send, 200, _JSON, body_of(answer), asked)
+
+    async def _call(self, scope: Asgi, receive: Receive, asked: str) -> Call:
+        """Read the request; who may not call at all is told so before the body is read."""
+        headers = Headers(scope["headers"])
+        actor = await self._rooms.callers.caller(headers.authorization)
+        if not touches(actor.scopes, _ANY_CALL):
+            raise Forbidden("this needs a scope calls:write:<connector>/<action>")
+        if scope["query_string"]:
+            raise InvalidRequest("this takes no parameters in the address")
+        headers.check_json()
+        key = headers.idempotency_key
+        body = _body(json_of(await headers.body(receive, self._limits)))
+        self._let_in(actor, body)
+        return Call(actor, body.connector, body.action, body.purpose, body.payload, asked, body.subject, key)
+
+    def _let_in(self, actor: Actor, body: CallBody) -> None:
+        """Raise Forbidden unless the actor holds the scope of this very action, whatever name it was called by."""
+        try:
+            action = self._rooms.registry.action(body.connector, body.action)
+        except UnknownAction as unknown:
+            fix = "GET /v1/catalog lists the connectors and their actions."
+            raise NotFound(str(unknown), fix=fix) from None
+        needed = self._needed[action.path]
+        if not includes(actor.scopes, needed):
+            raise Forbidden(f"this needs the scope {needed}")
+
+    async def _carried(self, call: Call) -> Answer:
+        try:
+            return await broker(call, self._rooms)
+        except InvalidRequest as invalid:
+            faults = [Fault(f"payload.{fault.path}".rstrip("."), fault.message) for fault in invalid.faults]
+            raise InvalidRequest(invalid.detail, faults=faults, fix=invalid.fix) from None
+
+
+def body_of(answer: Answer) -> bytes:
+    """An answer as CallAnswer has it; written by hand, since this is on every call's way."""
+    document: dict[str, Any] = {
+        "id": str(answer.id),
+        "outcome": answer.outcome,
+        "answer": answer.answer,
+        "withheld": answer.withheld,
+        "ledger": {"index": answer.index, "leaf": base64_of(answer.leaf)},
+    }
+    if answer.code is not None:
+        document["code"] = answer.code
+    return orjson.dumps(document)
+
+
+def _body(given: Any) -> CallBody:
+    try:
+        return CallBody.__pydantic_validator__.validate_python(given)  # type: ignore[no-any-return]
+    except ValidationError:
+        return validated(CallBody, given, what="the body")  # raises, naming what is wrong
+
+
+def _header_list(problem: Problem) -> RawHeaders:
+    return (*HEADERS, *((name.encode("ascii"), value.encode("ascii")) for name, value in problem.headers.items()))
+
+
+async def _send(send: Send, status: int, headers: RawHeaders, body: bytes, asked: str) -> None:
+    whole = [*headers, (b"content-length", b"%d" % len(body)), (b"x-request-id", asked.encode("ascii"))]
+    await send({"type": "http.response.start", "status": status, "headers": whole})
+    await send({"type": "http.response.body", "body": body})
