@@ -1,0 +1,37 @@
+"""Run every measurement, print the table and write latest.json. Exit code 0 whatever the figures say.
+
+BENCH_SECONDS is the length of one measurement (default 1), BENCH_ROUNDS how often each is repeated (default 5);
+BENCH_SUBJECTS picks some, as in `BENCH_SUBJECTS=B,C`.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from benchmarks import ledger, report
+from benchmarks.measure import Figure, Settings, figures
+
+LATEST = Path(__file__).with_name("latest.json")
+
+
+def main() -> None:
+    """Measure, print, write."""
+    settings = Settings(
+        seconds=float(os.environ.get("BENCH_SECONDS", "1")),
+        rounds=int(os.environ.get("BENCH_ROUNDS", "5")),
+        subjects=tuple(name for name in os.environ.get("BENCH_SUBJECTS", "").split(",") if name),
+    )
+    measured: list[Figure] = []
+    for figure in figures(settings):
+        measured.append(figure)
+        if sys.stderr.isatty():
+            print(f"\r{len(measured)} measured, now {figure.subject} {figure.callers:<4}", end="", file=sys.stderr)
+    appends = ledger.appends(settings.seconds)
+    summary = report.summarise(settings, measured, appends)
+    print("\n" + report.table(summary))
+    LATEST.write_text(json.dumps(summary, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
