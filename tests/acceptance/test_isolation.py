@@ -1,0 +1,302 @@
+"""Tenants are kept apart by the database and by every route: nothing of one is seen, proved, found or changed by another.
+
+What an id in a path opens is in tests/gateway/web/test_isolation.py; here it is everything else a request can hold, and
+the tables themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import zipfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import orjson
+import pytest
+from joserfc.jwk import OKPKey
+
+from gateway.calls import Actor
+from gateway.store.pool import SET_TENANTS
+from gateway.web.api.app import OPERATIONS
+from tests.acceptance.served import Caller, Served, gateway
+from tests.gateway.egress.vendor import Vendor, answer
+
+TENANTLESS = {"gateway_migrations", "writers"}
+PAID = orjson.dumps(
+    {"id": "pi_1", "object": "payment_intent", "status": "succeeded", "amount": 4250, "currency": "eur"}
+)
+PAYMENT = {"reference": "inv_7Hq2ZkW9", "amount_minor": 4250, "currency": "eur"}
+CALL = {"connector": "payments", "action": "create_payment_intent", "purpose": "HPAYMT", "payload": PAYMENT}
+KEY = {"title": "the front desk", "scopes": ["log:read"]}
+# What a route's body needs besides; anything in it is then replaced by something of another clinic's.
+BODIES: dict[str, dict[str, Any]] = {
+    "/v1/connections": {"connector": "payments", "credential": {"secret": "rk_test_0123456789abcdef"}, "features": []},
+    "/v1/connections/{id:uuid}/grant": {"features": [], "withheld": []},
+    "/v1/keys": KEY,
+}
+
+
+@dataclass
+class Two:
+    """Two clinics of one gateway that use it alike; `things` are names of the first one's."""
+
+    served: Served
+    first: Caller
+    second: Caller
+    things: dict[str, str]
+
+
+@pytest.fixture
+async def two(fresh_dsn: str, tmp_path: Path) -> AsyncIterator[Two]:
+    vendor = Vendor(answers=[answer(200, PAID)])
+    await vendor.open()
+    url = f"http://127.0.0.1:{vendor.port}"
+    async with gateway(fresh_dsn, tmp_path, sandboxes={"payments/stripe": url}) as served:
+        first, second = await served.clinic(), await served.clinic()
+        things = await _lived_in(served, first, calls=130)  # a log of more than 256 entries has rows of nodes too
+        await _lived_in(served, second, calls=3)
+        yield Two(served, first, second, things)
+    vendor.close()
+
+
+async def _lived_in(served: Served, clinic: Caller, *, calls: int) -> dict[str, str]:
+    """Leave rows of this clinic in every table; gives everything that names one."""
+    connection = await clinic.connect("payments", "rk_test_0123456789abcdef", features=["card_payments"])
+    kept = {"idempotency-key": "once"}
+    made = (await clinic.post("/v1/keys", KEY, headers=kept)).json()
+    operator = Actor("system", "test", clinic.tenant, ())
+    jwks = {"keys": [OKPKey.generate_key("Ed25519", {"kid": "k1"}).as_dict(private=False)]}
+    issuer = f"https://{clinic.tenant}.example"
+    await served.house.callers.add_issuer(operator, issuer, "gateway", jwks=jwks, roles={"nurse": ["log:read"]})
+    told = (await clinic.post("/v1/calls", {**CALL, "subject": "patient-4711"}, headers=kept)).json()
+    assert told["outcome"] == "accepted", told
+    assert (await clinic.post("/v1/calls", {**CALL, "purpose": "TREAT"})).status_code == 403
+    await asyncio.gather(*(clinic.post("/v1/calls", CALL) for _ in range(calls)))
+    refusal = (await clinic.get("/v1/disclosures?outcome=refused")).json()["items"][0]["id"]
+    page = (await clinic.get("/v1/disclosures", params={"limit": 2})).json()
+    detail = (await clinic.get(f"/v1/disclosures/{told['id']}")).json()
+    return {
+        "tenant": str(clinic.tenant),
+        "connection": connection,
+        "disclosure": told["id"],
+        "refusal": refusal,
+        "key": made["id"],
+        "key's text": made["key"],
+        "subject": detail["subject"],
+        "leaf": told["ledger"]["leaf"],
+        "cursor": page["next_cursor"],
+        "issuer": issuer,
+    }
+
+
+# --- The tables -------------------------------------------------------------------------------------------------------
+
+
+async def _tables(owner: asyncpg.Connection) -> list[asyncpg.Record]:
+    return list(
+        await owner.fetch(
+            "SELECT c.relname AS name, c.relrowsecurity AND c.relforcerowsecurity AS forced FROM pg_class c "
+            "WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm') ORDER BY c.relname"
+        )
+    )
+
+
+async def test_every_table_of_tenants_is_behind_row_security_that_binds_its_owner_too(fresh_dsn: str) -> None:
+    owner = await asyncpg.connect(fresh_dsn)
+    tables = await _tables(owner)
+    await owner.close()
+    assert {row["name"] for row in tables if not row["forced"]} == TENANTLESS
+    assert len(tables) > len(TENANTLESS) + 10
+
+
+async def test_a_query_without_a_tenant_sees_nothing_of_any_table(two: Two, fresh_dsn: str) -> None:
+    owner = await asyncpg.connect(fresh_dsn)
+    tables = [row["name"] for row in await _tables(owner) if row["name"] not in TENANTLESS]
+    filled = {table: await owner.fetchval(f"SELECT count(DISTINCT tenant) FROM {table}") for table in tables}
+    await owner.close()
+    assert {table for table, tenants in filled.items() if tenants < 2} <= {"nodes"}, "nothing to see proves nothing"
+    assert filled["nodes"] == 1
+    request = await two.served.house.rooms.store.dedicated()
+    try:
+        for table in tables:
+            assert await request.fetchval(f"SELECT count(*) FROM {table}") == 0, table
+            for setting in ("", str(uuid4())):
+                async with request.transaction():
+                    await request.execute(SET_TENANTS, setting)
+                    assert await request.fetchval(f"SELECT count(*) FROM {table}") == 0, table
+            async with request.transaction():
+                await request.execute(SET_TENANTS, str(two.first.tenant))
+                seen = await request.fetch(f"SELECT DISTINCT tenant FROM {table}")
+            assert [UUID(str(row["tenant"])) for row in seen] == [two.first.tenant], table
+    finally:
+        await request.close()
+
+
+async def test_a_tenant_can_write_to_no_row_of_another_in_any_table(two: Two, fresh_dsn: str) -> None:
+    owner = await asyncpg.connect(fresh_dsn)
+    tables = [row["name"] for row in await _tables(owner) if row["name"] not in TENANTLESS]
+    before = await _contents(owner, tables, two.first.tenant)
+    request = await two.served.house.rooms.store.dedicated()
+    mine, theirs = two.second.tenant, two.first.tenant
+    moved = "(jsonb_populate_record(x, jsonb_build_object('tenant', $1::text))).*"
+    try:
+        for table in tables:
+            for statement, least in (
+                (f"UPDATE {table} SET tenant = $2 WHERE tenant = $1", 0),
+                (f"UPDATE {table} SET tenant = $1 WHERE tenant = $2", 1),
+                (f"DELETE FROM {table} WHERE tenant = $1 AND tenant <> $2", 0),
+                (f"INSERT INTO {table} SELECT {moved} FROM {table} x WHERE $2::uuid IS NOT NULL LIMIT 1", 1),
+            ):
+                values = (theirs, mine) if "::text" not in statement else (str(theirs), mine)
+                done = await _attempted(request, mine, statement, *values)
+                nothing_of_ones_own = table == "nodes" and done.endswith(" 0")
+                assert done == "refused" or (least == 0 and done.endswith(" 0")) or nothing_of_ones_own, (
+                    statement,
+                    done,
+                )
+        assert await _contents(owner, tables, theirs) == before
+    finally:
+        await request.close()
+        await owner.close()
+
+
+async def _attempted(request: asyncpg.Connection, tenant: UUID, statement: str, *values: Any) -> str:
+    """What became of a statement of the request role; nothing is kept of it."""
+    transaction = request.transaction()
+    await transaction.start()
+    try:
+        await request.execute(SET_TENANTS, str(tenant))
+        return str(await request.execute(statement, *values))
+    except asyncpg.InsufficientPrivilegeError:
+        return "refused"
+    finally:
+        await transaction.rollback()
+
+
+async def _contents(owner: asyncpg.Connection, tables: list[str], tenant: UUID) -> dict[str, list[str]]:
+    return {
+        table: sorted(
+            str(row[0]) for row in await owner.fetch(f"SELECT x::text FROM {table} x WHERE tenant = $1", tenant)
+        )
+        for table in tables
+    }
+
+
+# --- The routes -------------------------------------------------------------------------------------------------------
+
+
+def _requests(thing: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Every route with one thing in each place that a request has: path, parameters, body, headers."""
+    for operation in OPERATIONS:
+        path = operation.path.replace("{id:uuid}", thing).replace("{id}", thing)
+        needed = BODIES.get(operation.path, {})
+        given: dict[str, Any] = {"json": needed} if operation.body else {}
+        yield operation.method, path, given
+        for name in operation.query.model_fields if operation.query else ():
+            yield operation.method, path, {**given, "params": {name: thing}}
+        for name in operation.body.model_fields if operation.body else ():
+            for value in (thing, [thing]):
+                yield operation.method, path, {"json": {**needed, name: value}}
+        named = ("x-tenant", "x-tenant-id", "idempotency-key", "cookie", "x-forwarded-user", "forwarded")
+        yield operation.method, path, {**given, "headers": dict.fromkeys(named, thing)}
+
+
+async def test_nothing_of_another_clinic_opens_anything_wherever_it_is_put(two: Two) -> None:
+    reading = ("/v1/connections", "/v1/keys", "/v1/disclosures", "/v1/log/checkpoint", "/v1/log/key")
+    before = [(await two.first.get(path)).text for path in reading]
+    asked = 0
+    for thing in two.things.values():
+        other = await two.served.clinic()  # a new one for each, since what it was told it may tell again
+        await _lived_in(two.served, other, calls=1)
+        for method, path, given in _requests(thing):
+            response = await other.ask(method, path, **given)
+            asked += 1
+            assert response.status_code < 500, (method, path, given, response.text)
+            unheard = {name: each for name, each in two.things.items() if each not in thing}
+            seen = {name for name, each in unheard.items() if each.encode() in response.content}
+            assert not seen, (method, path, given, seen)
+    assert asked > 500
+    assert [(await two.first.get(path)).text for path in reading] == before
+    assert (await two.first.post("/v1/calls", CALL)).json()["outcome"] == "accepted"
+
+
+FILTERS: list[dict[str, str]] = [
+    {},
+    {"recipient": "Stripe, Inc."},
+    {"connector": "payments/stripe"},
+    {"purpose": "HPAYMT"},
+    {"category": "billing"},
+    {"outcome": "accepted"},
+    {"outcome": "refused"},
+    {"outcome": "refused", "connector": "payments/stripe", "purpose": "TREAT"},
+    {"since": "2001-01-01T00:00:00Z", "until": "2100-01-01T00:00:00Z"},
+    {"subject": "patient-4711"},
+]
+
+
+async def _ids_found(clinic: Caller, narrowed: dict[str, str]) -> set[str]:
+    """What a clinic finds, by an address and by a body alike."""
+    answers = [await clinic.post("/v1/disclosures/search", {**narrowed, "limit": 200})]
+    if "subject" not in narrowed:
+        answers.append(await clinic.get("/v1/disclosures", params={**narrowed, "limit": "200"}))
+    found = [{item["id"] for item in answer.json()["items"]} for answer in answers]
+    assert found[0] == found[-1]
+    return found[0]
+
+
+async def test_a_search_finds_ones_own_by_every_filter_and_nothing_else(two: Two) -> None:
+    for narrowed in FILTERS:
+        first, second = await _ids_found(two.first, narrowed), await _ids_found(two.second, narrowed)
+        assert first, narrowed
+        assert 1 <= len(second) <= 4, narrowed
+        assert not first & second, narrowed
+
+
+async def test_a_bundle_holds_ones_own_entries_only(two: Two) -> None:
+    for narrowed in (
+        {},
+        *({name: each[name]} for each in FILTERS for name in ("recipient", "subject", "since") if name in each),
+    ):
+        bundle = await two.second.post("/v1/bundles", narrowed)
+        assert bundle.status_code == 200, bundle.text
+        with zipfile.ZipFile(io.BytesIO(bundle.content)) as opened:
+            entries = [orjson.loads(line) for line in opened.read("entries.ndjson").splitlines()]
+            everything = b"".join(map(opened.read, opened.namelist()))
+        assert {entry["tenant"] for entry in entries} == {str(two.second.tenant)}
+        assert [kind for kind, thing in two.things.items() if thing.encode() in everything] == []
+
+
+async def test_another_clinics_log_is_proved_to_nobody_else(two: Two) -> None:
+    size = int((await two.first.get("/v1/log/checkpoint")).text.splitlines()[1])
+    own = int((await two.second.get("/v1/log/checkpoint")).text.splitlines()[1])
+    assert own < size
+    for query in ({"old_size": str(size)}, {"old_size": "1", "new_size": str(size)}):
+        assert (await two.first.get("/v1/log/consistency", params=query)).status_code == 200
+        assert (await two.second.get("/v1/log/consistency", params=query)).status_code == 400
+    roots = [(await each.get("/v1/log/consistency?old_size=1&new_size=2")).json() for each in (two.first, two.second)]
+    assert roots[0]["new_root"] != roots[1]["new_root"]
+
+
+async def test_an_id_of_another_clinic_is_told_apart_from_none_by_nothing(two: Two) -> None:
+    kinds = {"connections": "connection", "disclosures": "disclosure", "keys": "key"}
+    for operation in (each for each in OPERATIONS if "{" in each.path):
+        kind, told = kinds[operation.path.split("/")[2]], []
+        for name in (two.things[kind], "x1Y2z3A4b5C6" if kind == "key" else str(uuid4())):
+            path = operation.path.replace("{id:uuid}", name).replace("{id}", name)
+            given = {"json": BODIES[operation.path]} if operation.body else {}
+            response = await two.second.ask(operation.method, path, **given)
+            told.append((response.status_code, {**response.json(), "request_id": ""}))
+        assert told[0] == told[1], operation.path
+        assert told[0][0] == 404, operation.path
+
+
+async def test_the_reply_that_is_kept_for_one_clinic_is_not_given_to_another(two: Two) -> None:
+    again = await two.first.post("/v1/keys", KEY, headers={"idempotency-key": "once"})
+    assert again.json()["key"] == two.things["key's text"]
+    other = await two.second.post("/v1/keys", KEY, headers={"idempotency-key": "once"})
+    assert other.json()["key"] != two.things["key's text"]

@@ -1,0 +1,145 @@
+"""What the rules work with: doors that capture, doors to a sandbox, and canaries for every spot that must not leave."""
+
+import base64
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import httpx2
+
+from connectors.contract import Action, Egress, Manifest
+from connectors.example import example_of
+from connectors.folder import Connector
+from scopes.field import Shape
+from scopes.minimize import minimize
+
+KEY = "disclosure-0198f2c4-7d1e-7b3a-9c55-0d6f1a2b3c4d"
+CANARY = "CANARY"
+#: Bodies of every unfriendly kind; each holds a canary where it can.
+GARBAGE = (
+    b"",
+    b"null",
+    b"[]",
+    b'"CANARY"',
+    b"CANARY <html>",
+    b'{"CANARY',
+    b"\xff\xfe\x00CANARY",
+    b"[" * 5000,
+    b'{"error": "CANARY"}',
+    b'{"error": ["CANARY"]}',
+    b'{"error": {"code": ["CANARY"], "type": {"CANARY": 1}, "message": "CANARY"}}',
+    b'{"error": {"code": "CANARY", "type": "CANARY", "message": "CANARY", "param": "CANARY"}}',
+)
+
+Answering = Callable[[httpx2.Request], httpx2.Response]
+
+
+@dataclass
+class CapturingEgress:
+    """A door that keeps every request and gives one kind of answer."""
+
+    manifest: Manifest
+    answering: Answering = lambda request: httpx2.Response(200, json={})
+    account: str | None = None
+    idempotency_key: str = KEY
+    requests: list[httpx2.Request] = field(default_factory=list)
+
+    @property
+    def base_url(self) -> str:
+        return self.manifest.base_url
+
+    async def send(self, request: httpx2.Request) -> httpx2.Response:
+        self.requests.append(request)
+        return self.answering(request)
+
+
+@dataclass
+class DirectEgress:
+    """A door without the gateway: adds what a door adds, the credential too, and sends by the client it was given."""
+
+    manifest: Manifest
+    client: httpx2.AsyncClient
+    credential: str
+    base_url: str
+    account: str | None = None
+    idempotency_key: str = KEY
+
+    async def send(self, request: httpx2.Request) -> httpx2.Response:
+        request.headers.update(
+            {"Host": request.url.netloc.decode("ascii"), "Content-Length": str(len(request.content))}
+        )
+        apply = self.manifest.credential.apply
+        if apply == "bearer":
+            request.headers["Authorization"] = f"Bearer {self.credential}"
+        elif apply == "basic":
+            request.headers["Authorization"] = f"Basic {base64.b64encode(self.credential.encode()).decode()}"
+        else:
+            request.headers[apply.removeprefix("header:")] = self.credential
+        return await self.client.send(request)
+
+
+def sandbox_egress(connector: Connector, **given: Any) -> DirectEgress:
+    """A door into the connector's own sandbox, in this process."""
+    sandbox = connector.module("sandbox")
+    client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=sandbox.create()))
+    given = {"credential": sandbox.CREDENTIAL, "base_url": connector.manifest.base_url, **given}
+    return DirectEgress(manifest=connector.manifest, client=client, **given)
+
+
+async def perform(action: Action, payload: Mapping[str, Any], egress: Egress) -> Any:
+    """Minimize and perform, as the broker does."""
+    return await action.perform(minimize(action.shape, payload).model, egress)
+
+
+def answering(status: int, content: bytes, headers: Mapping[str, str] | None = None) -> Answering:
+    """One kind of answer, whatever is asked."""
+    return lambda _: httpx2.Response(status, content=content, headers=headers)
+
+
+def payloads(action: Action) -> tuple[dict[str, Any], dict[str, Any]]:
+    """An example with everything, and one with only what is required."""
+    return example_of(action.shape), example_of(action.shape, optional=False)
+
+
+def with_canaries(shape: Shape) -> dict[str, Any]:
+    """An example with a canary in every spot that nobody declared, at every depth and under tempting names."""
+    numbers = itertools.count()
+
+    def planted(part: Shape, values: dict[str, Any]) -> dict[str, Any]:
+        for inner in part.fields:
+            if inner.shape and inner.name in values:
+                held = values[inner.name]
+                values[inner.name] = (
+                    [planted(inner.shape, item) for item in held] if inner.many else planted(inner.shape, held)
+                )
+        declared = {inner.name for inner in part.fields}
+        for name in tempting_names(declared):
+            values[name] = f"{CANARY}{next(numbers)}"
+        values["nested_undeclared"] = {"deep": [{"deeper": f"{CANARY}{next(numbers)}"}]}
+        return values
+
+    return planted(shape, example_of(shape))
+
+
+def tempting_names(declared: set[str]) -> Iterator[str]:
+    """Names that a careless connector may pick up, and near misses of the declared ones."""
+    tempting = ["name", "email", "phone", "description", "metadata", "notes", "diagnosis", "__class__", "model_extra"]
+    near = [changed for name in sorted(declared) for changed in (name.upper(), f" {name}", f"{name}_", f"{name}[0]")]
+    yield from (name for name in [*tempting, *near] if name not in declared)
+
+
+def everything_sent(requests: list[httpx2.Request]) -> str:
+    """All that left, as text: addresses, header names and values, bodies."""
+    parts = []
+    for request in requests:
+        parts += [request.method, str(request.url), *itertools.chain(*request.headers.multi_items())]
+        parts.append(request.content.decode("utf-8", "replace"))
+    return "\n".join(parts)
+
+
+def spellings(text: str) -> set[str]:
+    """A text as it may look once it is on its way."""
+    raw = text.encode()
+    return {text, quote(text, safe=""), quote_plus(text), raw.hex(), base64.b64encode(raw).decode(), text[::-1]}

@@ -1,0 +1,120 @@
+"""What the vendor tells us: hostile messages are refused, genuine ones give declared fields only."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from connectors.contract import CallbackRefused
+from connectors.folder import Connector
+from connectors.review import recordings
+from tests.conformance.harness import CANARY, GARBAGE
+
+NOW = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
+
+
+def rule_hostile_callbacks_are_refused_and_nothing_else(connector: Connector) -> None:
+    if connector.callback is None:
+        return
+    verify = connector.callback.verify
+    for body in (*GARBAGE, *(_raw(each) for each in recordings(connector, "callback") or ())):
+        for headers in _hostile_headers(connector):
+            for secrets in ((), ("",), (" ",), ("whsec_wrong",), ("a", "b", "ü")):
+                with pytest.raises(CallbackRefused) as refused:
+                    verify(body, headers, "https://gateway.example/hooks/1", secrets, now=NOW)
+                assert CANARY not in str(refused.value)
+
+
+def rule_unreadable_events_are_refused_and_nothing_else(connector: Connector) -> None:
+    if connector.callback is None:
+        return
+    for body in (*GARBAGE, *_broken_events(connector)):
+        for read in (connector.callback.identity, connector.callback.translate):
+            assert CANARY not in _refusal_of(read, body)
+
+
+def rule_recorded_events_give_what_is_recorded_and_only_declared_fields(connector: Connector) -> None:
+    if connector.callback is None:
+        return
+    assert connector.callback.EVENTS.keys() >= connector.callback.KNOWN
+    for recorded in recordings(connector, "callback"):
+        given = connector.callback.translate(_raw(recorded))
+        found = [
+            {
+                "type": event.type,
+                "vendor_id": event.vendor_id,
+                "account": event.account,
+                "occurred_at": event.occurred_at.isoformat(),
+                "data": dict(event.data),
+            }
+            for event in given
+        ]
+        assert found == recorded["gives"]
+        assert CANARY not in json.dumps(found)
+        assert connector.callback.identity(_raw(recorded))
+        for event in given:
+            assert event.data.keys() <= {leaf.name for leaf in connector.callback.EVENTS[event.type].fields}
+
+
+def _refusal_of(read: Callable[[bytes], Any], body: bytes) -> str:
+    try:
+        read(body)
+    except CallbackRefused as refused:
+        return str(refused)
+    return ""
+
+
+def _raw(recorded: dict[str, Any]) -> bytes:
+    return json.dumps(recorded["event"]).encode()
+
+
+def _hostile_headers(connector: Connector) -> Iterator[dict[str, str]]:
+    """No header, and each header that the callback's code names with every unfriendly value."""
+    yield {}
+    source = (connector.folder / "callback.py").read_text(encoding="utf-8")
+    named = set(re.findall(r'"((?:[a-z0-9]+-)+[a-z0-9]+)"', source, re.IGNORECASE)) | {"x-signature"}
+    stamp = int(NOW.timestamp())
+    for name in sorted(named):
+        for value in (
+            "",
+            CANARY,
+            "=",
+            ",,,",
+            "t=,v1=",
+            f"t={stamp}",
+            f"t={stamp},v1=",
+            f"t={stamp},v1=é",
+            f"t={stamp},v1={'0' * 64}",
+            f"t={stamp + 10**6},v1={'0' * 64}",
+            f"t={'9' * 400},v1=x",
+            f"t=-1,v1={'f' * 64}",
+            f"t=\u0661,v1={'f' * 64}",
+            f"t={stamp}" + f",v1={'0' * 64}" * 5000,
+            "sha256=" + "0" * 64,
+            "\x00",
+        ):
+            yield {name: value}
+
+
+def _broken_events(connector: Connector) -> Iterator[bytes]:
+    """Each recorded event with each of its parts missing, of another kind, or hostile."""
+    hostile: list[Any] = [None, 1, -(10**30), CANARY, "é\x00", [], {}, [{}]]
+    for recorded in recordings(connector, "callback"):
+        event = recorded["event"]
+        for path in _paths(event):
+            for value in hostile:
+                yield json.dumps(_changed(event, path, value)).encode()
+
+
+def _paths(node: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, inner in node.items() if isinstance(node, dict) and len(above) < 3 else ():
+        yield (*above, name)
+        yield from _paths(inner, (*above, name))
+
+
+def _changed(event: Any, path: tuple[str, ...], value: Any) -> Any:
+    first, *rest = path
+    return {**event, first: _changed(event[first], tuple(rest), value) if rest else value}

@@ -1,0 +1,86 @@
+"""What leaves: to whom, under which key, and nothing that was not declared."""
+
+from contextlib import suppress
+from typing import Any
+from urllib.parse import parse_qsl
+
+import httpx2
+
+from connectors.contract import Action, ConnectorError
+from connectors.example import example_of
+from connectors.folder import Connector
+from scopes.minimize import InvalidPayload, minimize
+from scopes.vocabulary import Repeat
+from tests.conformance.harness import CANARY, KEY, CapturingEgress, everything_sent, payloads, spellings, with_canaries
+
+
+async def rule_requests_go_only_to_named_hosts(connector: Connector) -> None:
+    for action in connector.actions.values():
+        for payload in payloads(action):
+            egress = await _sent(action, payload)
+            assert egress.requests, f"{action.name} sends nothing"
+            for request in egress.requests:
+                assert request.url.scheme == "https"
+                assert request.url.host in connector.manifest.hosts
+                assert not request.url.userinfo
+
+
+async def rule_no_connector_adds_a_credential(connector: Connector) -> None:
+    apply = connector.manifest.credential.apply
+    header = apply.removeprefix("header:") if apply.startswith("header:") else "authorization"
+    for action in connector.actions.values():
+        for request in (await _sent(action, example_of(action.shape))).requests:
+            assert header.lower() not in request.headers, f"{action.name} sets {header}; the door does that"
+
+
+async def rule_writes_that_may_be_repeated_carry_the_idempotency_key(connector: Connector) -> None:
+    for action in connector.actions.values():
+        if action.repeat is not Repeat.ALWAYS:
+            continue
+        first = (await _sent(action, example_of(action.shape))).requests
+        again = (await _sent(action, example_of(action.shape))).requests
+        for request, repeated in zip(first, again, strict=True):
+            assert everything_sent([request]) == everything_sent([repeated]), f"{action.name} differs when repeated"
+            if request.method not in ("GET", "HEAD"):
+                assert KEY in everything_sent([request]), f"{action.name} leaves the idempotency key out"
+
+
+async def rule_what_is_not_declared_never_leaves(connector: Connector) -> None:
+    for action in connector.actions.values():
+        egress = await _sent(action, with_canaries(action.shape))
+        sent = everything_sent(egress.requests)
+        for number in range(400):
+            for spelling in spellings(f"{CANARY}{number}"):
+                assert spelling not in sent, f"{action.name} let an undeclared value out"
+
+
+async def rule_what_the_clinic_withholds_never_leaves(connector: Connector) -> None:
+    for action in connector.actions.values():
+        example = example_of(action.shape)
+        optional = [leaf for leaf in action.shape.fields if not leaf.required and leaf.shape is None]
+        for leaf in optional:
+            try:
+                model = minimize(action.shape, example, frozenset({leaf.path})).model
+            except InvalidPayload:
+                continue  # the action makes no sense without it: nothing leaves at all
+            egress = CapturingEgress(connector.manifest)
+            await _quietly(action, model, egress)
+            value = example[leaf.name]
+            if isinstance(value, str) and sum(held == value for held in example.values()) == 1 and len(value) > 12:
+                assert value not in everything_sent(egress.requests)
+                assert not spellings(value) & {pair for request in egress.requests for pair in _form_values(request)}
+
+
+async def _sent(action: Action, payload: dict[str, Any]) -> CapturingEgress:
+    egress = CapturingEgress(action.manifest)
+    await _quietly(action, minimize(action.shape, payload).model, egress)
+    return egress
+
+
+async def _quietly(action: Action, model: Any, egress: CapturingEgress) -> None:
+    with suppress(ConnectorError):  # an empty answer says nothing; only what left counts here
+        await action.perform(model, egress)
+
+
+def _form_values(request: httpx2.Request) -> set[str]:
+    return {value for _, value in parse_qsl(request.content.decode("utf-8", "replace"))}

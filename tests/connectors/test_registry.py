@@ -1,0 +1,258 @@
+"""The registry: what it finds, what it refuses and how it says so."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from connectors.checks import RegistryError
+from connectors.folder import HERE
+from connectors.registry import Registry, UnknownAction
+from connectors.scaffold import write_connector
+from scopes.vocabulary import Category, Purpose
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A good folder in a root of its own, to be spoiled."""
+    write_connector(tmp_path / "written", "labs/one")
+    # Elsewhere, since a module that has been imported is not read again.
+    shutil.copytree(tmp_path / "written", tmp_path / "copied", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path / "copied" / "labs" / "one"
+
+
+def refused(folder: Path) -> RegistryError:
+    with pytest.raises(RegistryError) as raised:
+        Registry.load([folder.parent.parent])
+    error = raised.value
+    assert error.file.name in str(error)
+    assert error.key in str(error)
+    assert error.fix in str(error)
+    return error
+
+
+def spoil(folder: Path, file: str, old: str, new: str) -> None:
+    path = folder / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_stripe_is_found_without_being_listed() -> None:
+    registry = Registry.load()
+    action = registry.action("payments/stripe", "refund")
+    assert action.path == "payments/stripe/refund"
+    assert action.feature == "refunds"
+    assert action.purposes == {Purpose.HPAYMT}
+    assert action.shape.categories == {Category.IDENTIFIER, Category.BILLING}
+    assert action.rule.required_paths == {"reference", "payment"}
+    assert action.rule.recipient == "Stripe, Inc."
+
+
+def test_a_family_of_one_vendor_stands_for_it() -> None:
+    registry = Registry.load()
+    assert registry.action("payments", "refund") is registry.action("payments/stripe", "refund")
+    assert registry.connector("payments") is registry.connector("payments/stripe")
+    assert [connector.id for connector in registry.family("payments")] == ["payments/stripe"]
+    assert registry.family("no_such_family") == ()
+
+
+def test_a_family_of_two_vendors_must_be_told_apart(tmp_path: Path) -> None:
+    write_connector(tmp_path, "payments/acme_pay")
+    registry = Registry.load([HERE, tmp_path])
+    with pytest.raises(UnknownAction) as unknown:
+        registry.action("payments", "refund")
+    assert unknown.value.close == ("payments/acme_pay", "payments/stripe")
+
+
+@pytest.mark.parametrize(
+    ("connector", "action", "close"),
+    [
+        ("payments/stripe", "refnd", "payments/stripe/refund"),
+        ("payments/strip", "refund", "payments/stripe"),
+        ("payment", "refund", "payments"),
+    ],
+)
+def test_an_unknown_name_is_answered_with_those_that_look_like_it(connector: str, action: str, close: str) -> None:
+    with pytest.raises(UnknownAction) as unknown:
+        Registry.load().action(connector, action)
+    assert close in unknown.value.close
+    assert close in str(unknown.value)
+
+
+def test_an_unknown_name_is_not_repeated() -> None:
+    with pytest.raises(UnknownAction) as unknown:
+        Registry.load().action("payments/stripe", "Jane Roe")
+    assert "Jane" not in str(unknown.value)
+
+
+def test_what_is_loaded_does_not_change() -> None:
+    registry = Registry.load()
+    with pytest.raises(TypeError):
+        registry.connectors["x"] = registry.connector("payments")  # type: ignore[index]
+    with pytest.raises(TypeError):
+        registry.connector("payments").actions["x"] = registry.action("payments", "refund")  # type: ignore[index]
+    with pytest.raises(AttributeError):
+        registry.action("payments", "refund").name = "x"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "fix"),
+    [
+        ("[limits]", "[limitz]", "limits", "required"),
+        ('title = "Send"', 'title = "Send"\ncolour = "red"', "features.send.colour", "unknown key"),
+        ('purposes = ["HOPERAT"]', "purposes = []", "actions.send.purposes", "at least 1"),
+        ('purposes = ["HOPERAT"]', "", "actions.send.purposes", "required"),
+        ('purposes = ["HOPERAT"]', 'purposes = ["HMARKT"]', "actions.send.purposes", "HMARKT"),
+        ('purposes = ["HOPERAT"]', 'purposes = ["FUN"]', "actions.send.purposes.0", "TREAT"),
+        ('actions = ["send"]', 'actions = ["sent"]', "features.send.actions", "'sent'"),
+        ('actions = ["send"]', 'actions = ["send", "send"]', "features.send.actions", "already"),
+        ("[actions.send]", "[actions.sent]", "features.send.actions", "'send'"),
+        ('repeat = "always"', 'repeat = "often"', "actions.send.repeat", "always"),
+        (
+            'api_base = "https://api.one',
+            'api_base = "https://api.two',
+            "(whole file)",
+            "add 'api.two.example' to hosts",
+        ),
+        ('api_base = "https', 'api_base = "http', "(whole file)", "must be https"),
+        ('role = "processor"', 'role = "friend"', "recipient.role", "processor"),
+        ('country = "DE"', 'country = "Germany"', "recipient.country", "pattern"),
+        ('title = "One"', 'id = "labs/two"\ntitle = "One"', "id", "take it out"),
+        ('title = "One"', "title =", "(whole file)", "TOML"),
+        ('repeat = "always"', 'repeat = "always"\nprovider_scopes = [["w"]]', "provider_scopes.w", "declare it"),
+        ('repeat = "always"', 'repeat = "always"\nprovider_scopes = [[]]', "actions.send.provider_scopes", "never met"),
+        (
+            'repeat = "always"',
+            'repeat = "always"\n[provider_scopes.w]\ntitle = "Write"',
+            "provider_scopes.w",
+            "take it out",
+        ),
+        (
+            'repeat = "always"',
+            'repeat = "always"\nprovider_scopes = [["w"]]\n[provider_scopes.w]\ntitle = "Write"\nincludes = ["r"]',
+            "provider_scopes.w.includes",
+            "'r'",
+        ),
+        (
+            'repeat = "always"',
+            'repeat = "always"\nprovider_scopes = [["w"]]\n[provider_scopes.w]\ntitle = "Write"\nincludes = ["w"]',
+            "provider_scopes",
+            "itself",
+        ),
+    ],
+)
+def test_a_wrong_manifest_is_refused_by_file_key_and_fix(folder: Path, old: str, new: str, key: str, fix: str) -> None:
+    spoil(folder, "manifest.toml", old, new)
+    error = refused(folder)
+    assert error.file.name == "manifest.toml"
+    assert error.key == key
+    assert fix in error.fix
+
+
+def test_a_wider_scope_that_includes_a_needed_one_is_no_surplus(folder: Path) -> None:
+    scopes = '[provider_scopes.all]\ntitle = "All"\nincludes = ["w"]\n[provider_scopes.w]\ntitle = "Write"'
+    spoil(folder, "manifest.toml", 'repeat = "always"', f'repeat = "always"\nprovider_scopes = [["w"]]\n{scopes}')
+    lattice = Registry.load([folder.parent.parent]).connector("labs/one").lattice
+    assert lattice.includes({"all"}, "w")
+    assert not lattice.includes({"w"}, "all")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "key"),
+    [
+        ("client.py", "async def send(", "async def sent(", "actions.sent"),
+        ("client.py", "async def send(", "def send(", "(import)"),
+        ("client.py", "async def send(", "send = None\n\n\nasync def _other(", "send"),
+        ("client.py", "fields: Send,", "fields: Disclosed,", "send"),
+        ("client.py", "fields: Send, egress", "egress: Egress, fields", "send"),
+        ("client.py", "import orjson", "import no_such_package", "(import)"),
+        ("../actions.py", '"send": Exchange', '"sent": Exchange', "actions.send"),
+        ("../actions.py", "ACTIONS: Final =", "MODELS: Final =", "ACTIONS"),
+        ("../actions.py", "Exchange(Send, Sent)}", "Send}", "ACTIONS"),
+        (
+            "../actions.py",
+            "reference: Annotated[OpaqueReference, ",
+            "reference: Annotated[dict[str, str], ",
+            "(models)",
+        ),
+        ("../actions.py", "reference: Annotated[OpaqueReference, ", "reference: Annotated[object, ", "(models)"),
+    ],
+)
+def test_code_that_does_not_fit_its_manifest_is_refused(folder: Path, file: str, old: str, new: str, key: str) -> None:
+    spoil(folder, file, old, new)
+    assert refused(folder).key == key
+
+
+@pytest.mark.parametrize("file", ["client.py", "callback.py", "../actions.py"])
+def test_a_missing_file_is_named(folder: Path, file: str) -> None:
+    (folder / file).unlink()
+    assert refused(folder).file.name == Path(file).name
+
+
+def test_an_action_in_code_that_is_not_declared_is_refused(folder: Path) -> None:
+    with (folder / "client.py").open("a") as client:
+        client.write("\n\nasync def leak(fields: Send, egress: Egress) -> None:\n    pass\n")
+    assert refused(folder).key == "actions.leak"
+
+
+@pytest.mark.parametrize(
+    ("declared", "why"),
+    [
+        (
+            'note: Annotated[str | None, discloses(Category.FREE_TEXT, "a word")] = None',
+            "free_text is not for this family",
+        ),
+        ('note: Annotated[str | None, discloses(Category.CLINICAL, "why")] = None', "clinical is not for this family"),
+        ('mail: Annotated[str, discloses(Category.CONTACT, "where to")]', "contact must be optional"),
+    ],
+)
+def test_a_payment_vendor_is_told_nothing_about_health(tmp_path: Path, declared: str, why: str) -> None:
+    """The family's rule holds for a vendor's own models too."""
+    write_connector(tmp_path, "payments/acme_pay")
+    folder = tmp_path / "payments" / "acme_pay"
+    (folder / "actions.py").write_text(
+        "from typing import Annotated\n"
+        "from connectors.contract import Exchange\n"
+        "from connectors.payments import actions as family\n"
+        "from scopes.field import Disclosed, discloses\n"
+        "from scopes.vocabulary import Category\n"
+        f"class CreateCustomer(family.CreateCustomer):\n    {declared}\n"
+        "ACTIONS = {'create_customer': Exchange(CreateCustomer, family.Customer)}\n"
+        "CONTENT = None\n"
+    )
+    spoil(folder, "client.py", "    CreateCustomer,\n", "")
+    spoil(
+        folder, "client.py", "from scopes.field import", "from .actions import CreateCustomer\nfrom scopes.field import"
+    )
+    error = refused(folder)
+    assert error.file == folder / "actions.py"
+    assert why in error.fix
+
+
+def test_one_id_in_two_roots_is_refused(tmp_path: Path) -> None:
+    for place in ("a", "b"):
+        write_connector(tmp_path / place, "labs/one")
+    with pytest.raises(RegistryError, match="rename one folder"):
+        Registry.load([tmp_path / "a", tmp_path / "b"])
+
+
+def test_loading_everything_is_quick_and_imports_no_vendor_s_package() -> None:
+    """A fresh interpreter, so that nothing is imported already; the limit has room for a busy machine."""
+    script = (
+        "import sys, time, pydantic\n"
+        "start = time.process_time()\n"
+        "from connectors.registry import Registry\n"
+        "Registry.load()\n"
+        "print(time.process_time() - start)\n"
+        "print([name for name in sys.modules if name in {'stripe', 'requests', 'httpx2', 'starlette', 'aiohttp'}])\n"
+    )
+    ran = [
+        subprocess.run([sys.executable, "-c", script], cwd=HERE.parent, capture_output=True, text=True, check=True)
+        for _ in range(3)
+    ]
+    seconds = min(float(each.stdout.splitlines()[0]) for each in ran)
+    assert seconds < 0.6, f"{seconds:.3f} s"
+    assert ran[0].stdout.splitlines()[1] == "[]"

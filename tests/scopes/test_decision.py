@@ -1,0 +1,257 @@
+"""Less grant never allows more, and a refusal names every rule that fails."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scopes.decision import RULES, ActionRule, Allowed, Denied, Standing, decide
+from scopes.grant import Grant
+from scopes.minimize import minimize
+from scopes.provider import Lattice, ProviderScope
+from scopes.vocabulary import Category, ConnectionState, Purpose, Reason
+from tests.scopes.shapes import ORDER, PATHS, full_order
+
+_NOW = datetime(2026, 11, 17, 12, tzinfo=UTC)
+_LATTICE = Lattice(map(ProviderScope, ["admin", "write", "read", "other"]), [("admin", "write"), ("write", "read")])
+
+
+@dataclass(frozen=True)
+class _Connection:
+    """A connection as a decision sees it."""
+
+    state: ConnectionState = ConnectionState.ACTIVE
+    grant: Grant = field(default_factory=Grant)
+    provider_scopes: frozenset[str] = frozenset()
+    includes: Callable[[frozenset[str], str], bool] = _LATTICE.includes
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class _Case:
+    """Everything that a decision is made of."""
+
+    rule: ActionRule
+    connection: _Connection
+    purpose: Purpose
+    standing: Standing
+
+    def decided(self) -> Allowed | Denied:
+        return decide(self.rule, self.connection, self.purpose, self.standing, now=_NOW)
+
+    def codes(self) -> set[tuple[Reason, str]]:
+        decision = self.decided()
+        return {(reason.code, reason.what) for reason in decision.reasons} if isinstance(decision, Denied) else set()
+
+
+_PASSES = _Case(
+    rule=ActionRule(
+        connector="payments/stripe",
+        name="refund",
+        feature="refunds",
+        purposes=frozenset({Purpose.HPAYMT}),
+        provider_scopes=(frozenset({"write", "other"}), frozenset({"read"})),
+        required_paths=frozenset({"amount", "note"}),
+        categories=frozenset({Category.BILLING}),
+        free_text_paths=frozenset({"note", "memo"}),
+        recipient="Stripe, Inc.",
+    ),
+    connection=_Connection(
+        grant=Grant(features=frozenset({"refunds", "links"}), free_text=frozenset({"note"})),
+        provider_scopes=frozenset({"admin"}),
+    ),
+    purpose=Purpose.HPAYMT,
+    standing=Standing(version=1),
+)
+
+_paths = st.frozensets(st.sampled_from(["amount", "note", "memo", "phone"]))
+_purposes = st.sampled_from([Purpose.HPAYMT, Purpose.TREAT, Purpose.HMARKT])
+_scopes = st.frozensets(st.sampled_from(["admin", "write", "read", "other", "unknown"]))
+_expiries = st.sampled_from([None, _NOW - timedelta(1), _NOW, _NOW + timedelta(1)])
+_rules = st.builds(
+    ActionRule,
+    connector=st.just("payments/stripe"),
+    name=st.just("refund"),
+    feature=st.sampled_from(["refunds", "links"]),
+    purposes=st.frozensets(_purposes),
+    provider_scopes=st.lists(_scopes, max_size=2).map(tuple),
+    required_paths=_paths,
+    categories=st.just(frozenset({Category.BILLING})),
+    free_text_paths=_paths,
+    recipient=st.sampled_from(["Stripe, Inc.", "Ads Ltd"]),
+)
+_grants = st.builds(Grant, st.frozensets(st.sampled_from(["refunds", "links"])), _paths, st.just(1), _paths, _expiries)
+_connections = st.builds(
+    _Connection, st.sampled_from(ConnectionState), _grants, _scopes, st.just(_LATTICE.includes), _expiries
+)
+_standings = st.builds(Standing, version=st.just(1), denied_recipients=st.frozensets(st.just("Ads Ltd")))
+_cases = st.builds(_Case, _rules, _connections, _purposes, _standings)
+
+
+def _weaker(draw: st.DrawFn, case: _Case, *, or_no_grant: bool = False) -> _Case:
+    """The same case with something taken from what allows it, or added to what forbids it."""
+    connection, grant = case.connection, case.connection.grant
+
+    def less(some: frozenset[Any]) -> frozenset[Any]:
+        return some - draw(st.frozensets(st.sampled_from(sorted(some)))) if some else some
+
+    def sooner(end: datetime | None) -> datetime | None:
+        return draw(_expiries.filter(lambda new: end is None or (new is not None and new <= end)))
+
+    weaker_grant = replace(
+        grant,
+        features=less(grant.features),
+        withheld=grant.withheld | draw(_paths),
+        free_text=less(grant.free_text),
+        expires_at=sooner(grant.expires_at),
+    )
+    return _Case(
+        replace(case.rule, purposes=less(case.rule.purposes)),
+        replace(
+            connection,
+            state=draw(st.sampled_from([connection.state, ConnectionState.SUSPENDED])),
+            grant=draw(st.sampled_from([weaker_grant, Grant()])) if or_no_grant else weaker_grant,
+            provider_scopes=less(connection.provider_scopes),
+            expires_at=sooner(connection.expires_at),
+        ),
+        case.purpose,
+        replace(
+            case.standing,
+            denied_recipients=case.standing.denied_recipients | draw(st.frozensets(st.just("Stripe, Inc."))),
+        ),
+    )
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_taking_something_away_never_turns_a_refusal_into_a_permission(data: st.DataObject) -> None:
+    case = data.draw(_cases | st.just(_PASSES))
+    weaker = _weaker(data.draw, case, or_no_grant=True)
+    assert not weaker.decided() or case.decided()
+
+
+@given(st.data())
+def test_taking_something_away_keeps_every_reason_that_there_was(data: st.DataObject) -> None:
+    case = data.draw(_cases)
+    weaker = _weaker(data.draw, case)
+    assert {code for code, _ in case.codes()} <= {code for code, _ in weaker.codes()}
+
+
+def _one_rule_each(case: _Case) -> list[_Case]:
+    """For each rule, a case that passes all the others and has what this rule looks at from the case given."""
+    good, connection, grant = _PASSES, case.connection, case.connection.grant
+    plain = replace(good.rule, required_paths=frozenset(), free_text_paths=frozenset())
+    return [
+        replace(good, connection=replace(good.connection, state=connection.state, expires_at=connection.expires_at)),
+        replace(
+            good,
+            rule=replace(good.rule, feature=case.rule.feature),
+            connection=replace(
+                good.connection,
+                grant=replace(good.connection.grant, features=grant.features, expires_at=grant.expires_at),
+            ),
+        ),
+        replace(
+            good,
+            rule=replace(good.rule, provider_scopes=case.rule.provider_scopes),
+            connection=replace(good.connection, provider_scopes=connection.provider_scopes),
+        ),
+        replace(good, rule=replace(good.rule, purposes=case.rule.purposes), purpose=case.purpose),
+        replace(good, rule=replace(good.rule, recipient=case.rule.recipient), standing=case.standing),
+        replace(
+            good,
+            rule=replace(plain, required_paths=case.rule.required_paths),
+            connection=replace(good.connection, grant=replace(good.connection.grant, withheld=grant.withheld)),
+        ),
+        replace(
+            good,
+            rule=replace(plain, required_paths=case.rule.required_paths, free_text_paths=case.rule.free_text_paths),
+            connection=replace(good.connection, grant=replace(good.connection.grant, free_text=grant.free_text)),
+        ),
+    ]
+
+
+@settings(max_examples=300)
+@given(_cases)
+def test_a_refusal_names_every_rule_that_fails_and_no_other(case: _Case) -> None:
+    alone = [single.codes() for single in _one_rule_each(case)]
+    assert case.codes() == set().union(*alone)
+    assert bool(case.decided()) == (not any(alone))
+
+
+def test_a_permission_lists_the_rules_that_it_passed() -> None:
+    decision = _PASSES.decided()
+    assert decision == Allowed(tuple(name for name, _ in RULES))
+    assert decision
+
+
+def test_a_grant_by_default_allows_nothing() -> None:
+    denied = replace(_PASSES, connection=replace(_PASSES.connection, grant=Grant())).decided()
+    assert not denied
+    assert isinstance(denied, Denied)
+    assert denied.reasons[0].code is Reason.FEATURE_OFF
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+def test_an_action_without_purposes_serves_none(purpose: Purpose) -> None:
+    case = replace(_PASSES, rule=replace(_PASSES.rule, purposes=frozenset()), purpose=purpose)
+    assert (Reason.PURPOSE_NOT_ALLOWED, purpose) in case.codes()
+
+
+def test_marketing_is_denied_even_where_an_action_claims_to_serve_it() -> None:
+    case = replace(_PASSES, rule=replace(_PASSES.rule, purposes=frozenset(Purpose)), purpose=Purpose.HMARKT)
+    assert case.codes() == {(Reason.PURPOSE_DENIED, "HMARKT")}
+
+
+def test_a_need_without_alternatives_is_never_met() -> None:
+    case = replace(_PASSES, rule=replace(_PASSES.rule, provider_scopes=(frozenset(),)))
+    assert case.codes() == {(Reason.SCOPE_MISSING, "")}
+
+
+@pytest.mark.parametrize(("after", "allowed"), [(-1, False), (0, False), (1, True)])
+def test_what_has_expired_counts_no_more(after: int, allowed: bool) -> None:
+    end = _NOW + timedelta(seconds=after)
+    connection = _PASSES.connection
+    assert bool(replace(_PASSES, connection=replace(connection, expires_at=end)).decided()) is allowed
+    expiring = replace(connection, grant=replace(connection.grant, expires_at=end))
+    assert bool(replace(_PASSES, connection=expiring).decided()) is allowed
+
+
+def test_every_reason_says_what_to_do() -> None:
+    worst = _Case(
+        replace(_PASSES.rule, purposes=frozenset(), recipient="Ads Ltd"),
+        _Connection(ConnectionState.REVOKED, Grant(withheld=frozenset({"amount"}))),
+        Purpose.HMARKT,
+        Standing(version=1, denied_recipients=frozenset({"Ads Ltd"})),
+    ).decided()
+    assert isinstance(worst, Denied)
+    assert [reason.code for reason in worst.reasons] == [
+        Reason.CONNECTION_INACTIVE,
+        Reason.FEATURE_OFF,
+        Reason.SCOPE_MISSING,
+        Reason.SCOPE_MISSING,
+        Reason.PURPOSE_NOT_ALLOWED,
+        Reason.PURPOSE_DENIED,
+        Reason.RECIPIENT_DENIED,
+        Reason.REQUIRED_WITHHELD,
+        Reason.FREE_TEXT_REFUSED,
+    ]
+    assert all(reason.fix.endswith(".") for reason in worst.reasons)
+
+
+@settings(max_examples=200)
+@given(st.frozensets(st.sampled_from(PATHS)), st.frozensets(st.just("note")))
+def test_what_minimize_leaves_out_whole_is_what_decide_refuses(
+    withheld: frozenset[str], free_text: frozenset[str]
+) -> None:
+    grant = Grant(features=frozenset({"refunds"}), withheld=withheld, free_text=free_text)
+    rule = replace(_PASSES.rule, required_paths=ORDER.required_paths, free_text_paths=ORDER.free_text_paths)
+    case = replace(_PASSES, rule=rule, connection=replace(_PASSES.connection, grant=grant))
+    copied = minimize(ORDER, full_order, grant.holds_back(ORDER.free_text_paths))
+    assert bool(case.decided()) == bool(copied.values)
+    assert not (grant.holds_back(["note"]) & {path for path, _ in copied.sent})
+    assert ("note" in copied.values) == (bool(copied.values) and "note" in free_text - withheld)
