@@ -25,7 +25,7 @@ from connectors.errors import (
     TryLater,
     Unreachable,
 )
-from connectors.manifest import Manifest
+from connectors.manifest import Manifest, Recipient
 from scopes.decision import ActionRule
 from scopes.field import Disclosed, Shape
 from scopes.vocabulary import Category, Purpose, Repeat
@@ -128,6 +128,11 @@ class Action:
     repeat: Repeat
     perform: Perform = field(repr=False, compare=False)
     manifest: Manifest = field(repr=False, compare=False)
+
+    @property
+    def recipient(self) -> Recipient:
+        """Who receives what this action sends."""
+        return self.manifest.recipient
 
     @cached_property
     def path(self) -> str:

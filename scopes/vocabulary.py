@@ -171,3 +171,5 @@ class Repeat(StrEnum):
     """The action only reads, or the vendor keeps the idempotency key."""
     IF_UNSENT = "if_unsent"
     """Only when no byte of it left."""
+    NEVER = "never"
+    """Whoever asked for it has a schedule of its own."""

@@ -24,6 +24,8 @@ _TOO_MANY: Final = 429
 
 def worth_repeating(ending: Ending, repeat: Repeat) -> bool:
     """Whether an attempt that ended so may be made again without a second effect at the vendor."""
+    if repeat is Repeat.NEVER:
+        return False
     if isinstance(ending, ConnectorError):
         return isinstance(ending, Unreachable) or (repeat is Repeat.ALWAYS and isinstance(ending, Ambiguous))
     status = ending.status_code

@@ -77,6 +77,9 @@ FIELDS: dict[str, Field] = {
     "action": Field("the connector's action", "HIPAA 164.528(b)(2)(iii)"),
     "connection": Field("id of the tenant's connection", "whose credentials"),
     "feature": Field("the feature that the action serves", "use limited to the requested feature"),
+    "event": Field("id of the event that a webhook tells of", "which happening; the receiver's webhook-id"),
+    "delivery": Field("id of the delivery that this is an attempt of", "attempts of one delivery belong together"),
+    "attempt": Field("number of the attempt, from 1", "retries are disclosures too"),
     "fields": Field(
         "what left: [[path, category, reduction?], ...]; names, never values",
         "HIPAA 164.528(b)(2)(iii); GDPR 30(1)(c); DPDP s.11(1)(b) description; 164.502(b) minimum necessary",

@@ -9,8 +9,8 @@ import asyncio
 import hashlib
 import re
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -18,7 +18,7 @@ from uuid import UUID
 
 import orjson
 
-from connectors.contract import Action, ConnectorError, VendorAnswer
+from connectors.contract import ConnectorError, VendorAnswer
 from gateway.calls import Actor, Call
 from gateway.errors import Refused, Unavailable
 from gateway.ids import new_id
@@ -29,7 +29,7 @@ from gateway.store import writers
 from gateway.store.pool import Store
 from scopes.decision import Allowed, Denied
 from scopes.minimize import Minimized
-from scopes.vocabulary import Outcome
+from scopes.vocabulary import Outcome, Purpose
 
 log = Log("gateway.ledger")
 
@@ -39,6 +39,7 @@ _SALT_BYTES = 32
 # A vendor may answer with anything as its id: a sentence about somebody, or more than an entry can hold.
 _REFERENCE = re.compile(r"[0-9A-Za-z._:/+=-]{1,255}")
 Clock = Callable[[], datetime]
+Settle = Callable[["Disclosure"], rows.SettlementRow]
 
 
 class Fingerprints(Protocol):
@@ -67,6 +68,69 @@ class Ground(Fingerprints, Protocol):
         """Seal an answer that is kept for repeats of the Idempotency-Key."""
 
 
+class Asked(Protocol):
+    """What was asked for: a host's call, or an event's delivery."""
+
+    @property
+    def tenant(self) -> UUID:
+        """Whose data it is."""
+
+    @property
+    def actor(self) -> Actor:
+        """Who asked."""
+
+    @property
+    def purpose(self) -> Purpose:
+        """What for."""
+
+    @property
+    def request_id(self) -> str:
+        """The request at the gateway's door, or the event, that led to it."""
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """Under which a repeat gets the first answer."""
+
+
+class Recipient(Protocol):
+    """Who receives it."""
+
+    @property
+    def legal_name(self) -> str:
+        """The name that a patient is told."""
+
+    @property
+    def regions(self) -> Sequence[str]:
+        """Where the data is kept and worked on."""
+
+    @property
+    def transfer(self) -> str | None:
+        """On which ground it may cross a border."""
+
+    def recorded(self) -> dict[str, str]:
+        """Who it is, as every entry of the ledger says it."""
+
+
+class Deed(Protocol):
+    """What is done: a connector's action, or the telling of an event."""
+
+    @property
+    def connector(self) -> str:
+        """The integration."""
+
+    @property
+    def name(self) -> str:
+        """Its action."""
+
+    @property
+    def feature(self) -> str:
+        """What the clinic switched on for it."""
+
+    @property
+    def recipient(self) -> Recipient:
+        """Who receives it."""
+
+
 class Passage(Protocol):
     """The way out of one disclosure, as far as its outcome tells of it."""
 
@@ -78,13 +142,14 @@ class Passage(Protocol):
 class Intent:
     """What is about to be disclosed, decided but not yet written down."""
 
-    call: Call
-    action: Action
+    call: Asked
+    action: Deed
     ground: Ground
     fields: Minimized
     decision: Allowed | Denied
     subject: UUID | None
     host: str
+    trace: Mapping[str, Any] = field(default_factory=dict)  # what else its entry says: ids and numbers only
 
 
 class Ledger:
@@ -98,16 +163,21 @@ class Ledger:
         self._sweeping: set[asyncio.Task[int]] = set()
         writer.recovered = self._sweep_soon
 
-    def disclosing(self, intent: Intent) -> Disclosure:
+    def disclosing(self, intent: Intent, settle: Settle | None = None) -> Disclosure:
         """The block in which data leaves: entering writes the intent, leaving writes the outcome.
 
-        Entering raises LedgerUnavailable, StandingChanged or KeyTaken; then nothing was written that counts. Leaving
+        `settle` is asked when the outcome is known, and what it gives becomes durable with it or not at all. Entering raises LedgerUnavailable, StandingChanged or KeyTaken; then nothing was written that counts. Leaving
         raises OutcomeUnrecorded when the ledger cannot take the outcome for long; it is written later all the same.
         """
-        return Disclosure(intent, self._writer, self._clock, self._open)
+        return Disclosure(intent, self._writer, self._clock, self._open, settle)
 
-    async def refused(self, intent: Intent) -> Refused:
-        """Record a refusal; returns what to raise. Raises StandingChanged when it was decided on an old standing."""
+    async def refused(
+        self, intent: Intent, settle: Callable[[UUID, datetime], rows.SettlementRow] | None = None
+    ) -> Refused:
+        """Record a refusal; returns what to raise. Raises StandingChanged when it was decided on an old standing.
+
+        `settle` gets the refusal's id and time, and what it gives becomes durable with the refusal or not at all.
+        """
         assert isinstance(intent.decision, Denied)
         call, at, refusal = intent.call, self._clock(), new_id()
         reasons = intent.decision.reasons
@@ -125,6 +195,7 @@ class Ledger:
                 call.tenant, refusal, at, intent.action.connector, intent.action.name, str(call.purpose),
                 intent.subject, [str(reason.code) for reason in reasons],
             ),
+            settlement=settle(refusal, at) if settle is not None else None,
         )  # fmt: skip
         appended = await self._writer.append(draft)
         return Refused(reasons, index=appended.index)
@@ -190,7 +261,9 @@ class Ledger:
 class Disclosure:
     """One disclosure while it happens. A vendor's failure ends the block and is recorded; it does not come out of it."""
 
-    def __init__(self, intent: Intent, writer: Writer, clock: Clock, under_way: set[UUID]) -> None:
+    def __init__(
+        self, intent: Intent, writer: Writer, clock: Clock, under_way: set[UUID], settle: Settle | None = None
+    ) -> None:
         self.id = new_id()
         self.outcome = Outcome.UNKNOWN
         self.code: str | None = None
@@ -200,6 +273,7 @@ class Disclosure:
         self._writer = writer
         self._clock = clock
         self._under_way = under_way
+        self._settle = settle
         self._reference: str | None = None
         self._passage: Passage | None = None
 
@@ -253,7 +327,7 @@ class Disclosure:
     def _intent_draft(self) -> Draft:
         intent = self._intent
         call, action, fields, at = intent.call, intent.action, intent.fields, self._clock()
-        recipient = action.manifest.recipient
+        recipient = action.recipient
         payload = orjson.dumps(fields.values, option=orjson.OPT_SORT_KEYS)
         salt = secrets.token_bytes(_SALT_BYTES)
         rules = intent.decision.rules if isinstance(intent.decision, Allowed) else ()
@@ -308,6 +382,7 @@ class Disclosure:
             must_land=True,
             outcome=rows.OutcomeRow(tenant, self.id, at, str(self.outcome), self.code),
             answer=sealed,
+            settlement=self._settle(self) if self._settle is not None else None,
         )
 
 
@@ -323,6 +398,7 @@ def _asked(intent: Intent, disclosure: UUID) -> dict[str, Any]:
         "action": action.name,
         "purpose": str(call.purpose),
         "subject": str(intent.subject) if intent.subject is not None else None,
+        **intent.trace,
     }
 
 
@@ -335,7 +411,7 @@ def _outcome_fields(disclosure: UUID, index: int, outcome: Outcome, code: str | 
 
 def _repeat_guard(intent: Intent) -> tuple[bytes | None, bytes | None]:
     """Keyed hashes of the Idempotency-Key and of the body, so that a repeat is known without keeping either."""
-    if intent.call.idempotency_key is None:
+    if not isinstance(intent.call, Call) or intent.call.idempotency_key is None:
         return None, None
     return repeat_guard(intent.call, intent.ground)
 

@@ -84,6 +84,7 @@ class Draft:
     outcome: rows.OutcomeRow | None = None
     answer: rows.AnswerRow | None = None
     refusal: rows.RefusalRow | None = None
+    settlement: rows.SettlementRow | None = None
     landed: Landing = field(default_factory=Landing)
     since: float = field(default_factory=monotonic)
     told: bool = False  # the caller was told that it has to wait, and waits no more
@@ -146,6 +147,8 @@ def _place(draft: Draft, end: _End, batch: rows.Batch, writer: int) -> Appended:
         batch.answers.append(draft.answer)
     if draft.refusal is not None:
         batch.refusals.append((*draft.refusal, index))
+    if draft.settlement is not None:
+        batch.settlements.append(draft.settlement)
     return Appended(index, leaf)
 
 

@@ -92,6 +92,23 @@ class RefusalRow(NamedTuple):
     reasons: list[str]
 
 
+class SettlementRow(NamedTuple):
+    """How one attempt of a delivery went and what becomes of the delivery; stands or falls with the attempt's outcome."""
+
+    tenant: UUID
+    delivery: UUID
+    number: int
+    at: datetime
+    milliseconds: int
+    outcome: str
+    status: int | None
+    code: str | None
+    disclosure: UUID
+    state: str
+    next_at: datetime
+    round: int
+
+
 class NodeRow(NamedTuple):
     """The hash of a full subtree of 2**level leaves."""
 
@@ -113,9 +130,10 @@ class Batch:
     answers: list[AnswerRow] = field(default_factory=list)
     refusals: list[tuple[Any, ...]] = field(default_factory=list)
     nodes: list[NodeRow] = field(default_factory=list)
+    settlements: list[SettlementRow] = field(default_factory=list)
 
 
-_APPEND = "SELECT gateway_append($1, $2, $3, $4, $5, $6, $7)"
+_APPEND = "SELECT gateway_append($1, $2, $3, $4, $5, $6, $7, $8)"
 
 
 async def append(connection: asyncpg.Connection, batch: Batch) -> None:
@@ -133,6 +151,7 @@ async def append(connection: asyncpg.Connection, batch: Batch) -> None:
         batch.answers,
         batch.refusals,
         batch.nodes,
+        batch.settlements,
     )
 
 

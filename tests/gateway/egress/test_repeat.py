@@ -46,6 +46,23 @@ async def test_a_request_that_did_nothing_is_repeated_in_any_case(
 @pytest.mark.parametrize(
     ("first", "expected"),
     [
+        (Unreachable(), "unreachable:unreachable"),
+        (received(429), 429),
+        (received(503), 503),
+        (Ambiguous("timeout"), "ambiguous:timeout"),
+    ],
+)
+async def test_what_has_a_schedule_of_its_own_is_asked_once(
+    first: Ending, expected: int | str, scripted: Scripted, script: Script
+) -> None:
+    script.endings = [first, OK]
+    assert await status(scripted, Repeat.NEVER) == expected
+    assert len(script.sent) == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "expected"),
+    [
         (Ambiguous("timeout"), "ambiguous:timeout"),
         (received(409), 409),
         (received(500), 500),

@@ -226,3 +226,43 @@ async def _cut_ledger_connections(dsn: str) -> None:
         )
     finally:
         await owner.close()
+
+
+async def waiting_delivery(store: Store, tenant: UUID) -> UUID:
+    """A delivery that has not been tried."""
+    delivery = new_id()
+    async with store.tenant(tenant) as connection:
+        await connection.execute(
+            "INSERT INTO deliveries (tenant, id, event, endpoint, state, next_at) VALUES ($1, $2, $2, $2, 'waiting', now())",
+            tenant,
+            delivery,
+        )
+    return delivery
+
+
+def settling(tenant: UUID, delivery: UUID, **given: object) -> Draft:
+    """An entry that settles a delivery."""
+    at = datetime.now(UTC)
+    row = rows.SettlementRow(tenant, delivery, 1, at, 12, "accepted", 204, None, new_id(), "delivered", at, 1)
+    return access(tenant, settlement=row, **given)
+
+
+async def test_a_delivery_is_settled_with_the_entry_that_says_so(store: Store, clinic: UUID, writer: Writer) -> None:
+    delivery = await waiting_delivery(store, clinic)
+    await writer.append(settling(clinic, delivery))
+    async with store.tenant(clinic) as connection:
+        row = await connection.fetchrow("SELECT state, attempts, round, status FROM deliveries WHERE id = $1", delivery)
+        attempts = await connection.fetch("SELECT number, outcome, status FROM attempts WHERE delivery = $1", delivery)
+    assert tuple(row) == ("delivered", 1, 1, 204)
+    assert [tuple(attempt) for attempt in attempts] == [(1, "accepted", 204)]
+
+
+async def test_a_delivery_is_not_settled_when_its_entry_is_not_written(
+    store: Store, clinic: UUID, writer: Writer
+) -> None:
+    delivery = await waiting_delivery(store, clinic)
+    with pytest.raises(StandingChanged):
+        await writer.append(settling(clinic, delivery, decided_on=7))
+    async with store.tenant(clinic) as connection:
+        assert await connection.fetchval("SELECT state FROM deliveries WHERE id = $1", delivery) == "waiting"
+        assert await connection.fetchval("SELECT count(*) FROM attempts WHERE delivery = $1", delivery) == 0
