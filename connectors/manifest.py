@@ -123,6 +123,17 @@ class CallbackRule(_Part):
     deadline_seconds: Annotated[float, Field(gt=0, le=60)]
     secret_pattern: str | None = None
 
+    @field_validator("secret_pattern")
+    @classmethod
+    def _compiles(cls, pattern: str | None) -> str | None:
+        re.compile(pattern or "")
+        return pattern
+
+    def check(self, secret: str) -> None:
+        """Raise CredentialRefused unless the signing secret has the vendor's form; a blank one never has."""
+        if not secret.strip() or (self.secret_pattern and not re.fullmatch(self.secret_pattern, secret)):
+            raise CredentialRefused(f"must have the form {self.secret_pattern or 'of a secret that is not blank'}")
+
 
 class Limits(_Part):
     """The vendor's published request rate for one account."""

@@ -13,13 +13,16 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from connectors.registry import HERE, Registry
+from gateway.callbacks import Callbacks
 from gateway.callers import Callers
 from gateway.config import Settings
 from gateway.connections import Connections
 from gateway.egress import CurlEngine, Door, Route
+from gateway.endpoints import Endpoints
 from gateway.errors import GatewayError
 from gateway.flows.rooms import Rooms
 from gateway.keyfiles import add_master_key, log_keys, master_keys
+from gateway.kinds import Kinds
 from gateway.ledger.log import Ledger
 from gateway.ledger.proofs import Proofs
 from gateway.ledger.writer import Writer
@@ -77,6 +80,9 @@ async def opened(
         connections = Connections(store, vault, lattices, clock=clock)
         callers = Callers(store, keyed=connections.clinic, clock=clock)
         subjects = Subjects(store)
+        callbacks = Callbacks(
+            store, connections, clock=clock, public_url=settings.public_url, trusts_host=bool(sandboxes)
+        )
 
         def standing_moved(tenant: UUID, standing: int) -> None:
             connections.forget(tenant, standing)
@@ -92,8 +98,11 @@ async def opened(
         stack.push_async_callback(door.close)
         rooms = Rooms(
             registry=registry,
+            kinds=Kinds(registry),
             connections=connections,
             callers=callers,
+            callbacks=callbacks,
+            endpoints=Endpoints(store, connections, clock=clock),
             subjects=subjects,
             ledger=ledger,
             proofs=Proofs(store, log_keys(settings)),
@@ -175,5 +184,6 @@ def _route(registry: Registry, connector: str, sandbox: str | None) -> Route:
 
 
 def _loopback_hosts(sandboxes: Mapping[str, str]) -> frozenset[str]:
+    """Where the demo may go without TLS: to its sandboxes, and to an endpoint that somebody tries out beside it."""
     hosts = {urlsplit(url).hostname for url in sandboxes.values()}
-    return frozenset(host for host in hosts if host is not None)
+    return frozenset(host for host in (*hosts, "localhost") if host is not None) if hosts else frozenset()

@@ -75,13 +75,32 @@ def serve(port: Port = None, host: Host = None, data: Data = None) -> None:
     """Serve calls until stopped, on the embedded database or the one that GATEWAY_DATABASE_URL names."""
     from gateway.app import opened
     from gateway.serve import listening, serving
+    from gateway.store import jobs
 
     settings = _settings(port=port, host=host, data_dir=data)
 
     async def run() -> None:
         listener = listening(settings.host, settings.port)
+        jobs.load()
         async with opened(settings) as house, serving(house.web, listener) as url:
             typer.echo(f"Clinic Gateway serves on {url}")
+            await _until_stopped()
+
+    _run(run(), settings)
+
+
+@app.command()
+def worker(data: Data = None) -> None:
+    """Deliver webhooks and see to everything else that waits, beside any number of `gateway serve`."""
+    from gateway.app import opened
+    from gateway.jobs import Jobs
+
+    settings = _settings(data_dir=data)
+
+    async def run() -> None:
+        async with opened(settings) as house, Jobs(house.rooms).running() as jobs:
+            await jobs.ready.wait()
+            typer.echo("Clinic Gateway works")
             await _until_stopped()
 
     _run(run(), settings)

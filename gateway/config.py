@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from gateway.errors import GatewayError
 
@@ -16,6 +16,10 @@ PREFIX: Final = "GATEWAY_"
 _MIB: Final = 1024 * 1024
 # C2SP signed-note key names and tlog-checkpoint origins: a URL without a scheme; no spaces, no plus sign.
 _ORIGIN: Final = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?(/[A-Za-z0-9._-]{1,64}){0,4}$"
+_HOST: Final = r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?"
+_PUBLIC_URL: Final = re.compile(
+    rf"(https://({_HOST}|\[[0-9a-f:]+\])|http://(localhost|127\.0\.0\.1|\[::1\]))(:[0-9]{{1,5}})?(/[A-Za-z0-9._~-]+)*/?"
+)
 _DATABASE: Final = re.compile(r"postgres(ql)?://.+", re.DOTALL)
 
 
@@ -24,6 +28,15 @@ class ConfigError(GatewayError):
 
     code = "config"
     title = "The settings cannot be used"
+
+
+def _is_public(text: str | None) -> str | None:
+    """An address without anything after its path; plain HTTP only on this machine."""
+    if text is None:
+        return None
+    if not _PUBLIC_URL.fullmatch(text):
+        raise ValueError("must read https://host/path, without a user, a query or a fragment")
+    return text.rstrip("/")
 
 
 class Settings(BaseModel):
@@ -46,6 +59,8 @@ class Settings(BaseModel):
     max_body_bytes: Annotated[int, Field(ge=1024, le=64 * _MIB)] = _MIB
     body_seconds: Annotated[float, Field(gt=0, le=600)] = 20.0
     """How long a caller may take to send a body."""
+    public_url: Annotated[str | None, StringConstraints(max_length=300), AfterValidator(_is_public)] = None
+    """How vendors reach this gateway, https://... ; some sign the address that they call."""
 
     @model_validator(mode="before")
     @classmethod

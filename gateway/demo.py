@@ -16,6 +16,7 @@ from gateway.calls import Actor
 from gateway.config import Settings
 from gateway.errors import Conflict, NotFound
 from gateway.flows.connect import Wish, connect
+from gateway.jobs import Jobs
 from gateway.keyfiles import write_once
 from gateway.serve import listening, serving
 from scopes.scope import Area, Scope, Verb
@@ -53,6 +54,7 @@ async def running(settings: Settings, *, any_port: bool = False) -> AsyncIterato
         tenant, api_key = await _clinic(house)
         for connector_id in sandboxes:
             await _connected(house, tenant, house.rooms.registry.connector(connector_id))
+        await stack.enter_async_context(Jobs(house.rooms).running())
         url = await stack.enter_async_context(serving(house.web, listener))
         yield Demo(url, api_key, tenant, house)
 

@@ -12,6 +12,9 @@ _RANDOM_BITS = (1 << 76) - 1 & ~(0xF << 76) & ~(0b11 << 62)
 
 def new_id() -> UUID:
     """A fresh id: 48 bits of milliseconds, 74 bits of randomness."""
-    milliseconds = time.time_ns() // 1_000_000
-    randomness = int.from_bytes(os.urandom(10)) & _RANDOM_BITS
-    return UUID(int=(milliseconds << 80) | _VERSION_AND_VARIANT | randomness)
+    return id_of(time.time_ns() // 1_000_000, os.urandom(10))
+
+
+def id_of(milliseconds: int, drawn: bytes) -> UUID:
+    """The id of a moment since 1970; the rest of it is the first ten of the bytes that were drawn."""
+    return UUID(int=(milliseconds << 80) | _VERSION_AND_VARIANT | int.from_bytes(drawn[:10]) & _RANDOM_BITS)

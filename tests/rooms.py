@@ -25,11 +25,16 @@ LAYERS = (
     (1, "connectors/contract.py connectors/errors.py connectors/manifest.py connectors/wire.py"),
     (1, "connectors/example.py connectors/checks.py"),
     (1, "gateway/errors.py gateway/config.py gateway/log.py gateway/calls.py gateway/ids.py gateway/store/*.py"),
+    (1, "gateway/signing.py"),
+    (1, "gateway/metrics.py gateway/bursts.py"),
     (3, "connectors/registry.py connectors/folder.py connectors/review.py connectors/scaffold*.py"),
     (2, "connectors/*/*.py gateway/vault.py gateway/vault/*.py gateway/ledger/*.py"),
     (3, "gateway/connections.py gateway/connections/*.py gateway/egress.py gateway/egress/*.py"),
     (3, "gateway/subjects.py gateway/callers.py gateway/callers/*.py gateway/consents.py gateway/agreements.py"),
-    (4, "gateway/flows/*.py gateway/jobs.py gateway/jobs/*.py"),
+    (3, "gateway/kinds*.py gateway/endpoint.py gateway/endpoints.py"),
+    (3, "gateway/callbacks.py"),
+    (4, "gateway/flows/*.py"),
+    (5, "gateway/jobs.py"),
     (
         6,
         "gateway/cli.py gateway/cli/*.py gateway/app.py gateway/serve.py gateway/keyfiles.py gateway/demo.py "

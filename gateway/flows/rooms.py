@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from connectors.registry import Registry
+from gateway.callbacks import Callbacks
 from gateway.callers import Callers
 from gateway.connections import Connections
 from gateway.egress import Door, Route
+from gateway.endpoints import Endpoints
+from gateway.kinds import Kinds
 from gateway.ledger.log import Ledger
 from gateway.ledger.proofs import Proofs
 from gateway.store.pool import Store
@@ -21,8 +24,11 @@ class Rooms:
     """What every flow may use."""
 
     registry: Registry
+    kinds: Kinds
     connections: Connections
     callers: Callers
+    callbacks: Callbacks
+    endpoints: Endpoints
     subjects: Subjects
     ledger: Ledger
     proofs: Proofs

@@ -114,6 +114,7 @@ FIELDS: dict[str, Field] = {
     "state": Field("the state after the change", "who allowed what, since when"),
     "version": Field("version of the grant after the change", "what was allowed then"),
     "features": Field("features switched on", "customer-directed integrations only"),
+    "categories": Field("kinds of data that may leave beyond an id", "GDPR 13(1)(e), 30(1)(c); minimum necessary"),
     "purposes": Field("purposes consented to", "GDPR 7; DPDP s.6"),
     "channels": Field("channels consented to", "WhatsApp and SMS opt-in"),
     "evidence": Field("salted commitment to the evidence", "GDPR 7(1)"),

@@ -166,8 +166,9 @@ class Ledger:
     def disclosing(self, intent: Intent, settle: Settle | None = None) -> Disclosure:
         """The block in which data leaves: entering writes the intent, leaving writes the outcome.
 
-        `settle` is asked when the outcome is known, and what it gives becomes durable with it or not at all. Entering raises LedgerUnavailable, StandingChanged or KeyTaken; then nothing was written that counts. Leaving
+        Entering raises LedgerUnavailable, StandingChanged or KeyTaken; then nothing was written that counts. Leaving
         raises OutcomeUnrecorded when the ledger cannot take the outcome for long; it is written later all the same.
+        `settle` is asked when the outcome is known, and what it gives becomes durable with it or not at all.
         """
         return Disclosure(intent, self._writer, self._clock, self._open, settle)
 
@@ -209,6 +210,11 @@ class Ledger:
     def healthy(self) -> bool:
         """Whether the ledger could be written when it was last tried."""
         return self._writer.healthy
+
+    @property
+    def writer(self) -> int:
+        """The id under which this gateway writes and lives; another one after the database was away."""
+        return self._writer.id
 
     async def sweep(self) -> int:
         """Give every intent whose writer died an outcome: unknown. Returns how many there were."""

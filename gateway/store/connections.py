@@ -91,7 +91,7 @@ async def regrant(
 
 
 async def set_state(connection: asyncpg.Connection, tenant: UUID, connection_id: UUID, state: str) -> None:
-    """Change the state; revoking destroys the credential."""
+    """Change the state; revoking destroys the credential, and the secrets that its vendor signs with."""
     await connection.execute(
         "UPDATE connections SET state = $3, changed_at = now(), "
         "credential = CASE WHEN $3 = 'revoked' THEN NULL ELSE credential END WHERE tenant = $1 AND id = $2",
@@ -99,3 +99,7 @@ async def set_state(connection: asyncpg.Connection, tenant: UUID, connection_id:
         connection_id,
         state,
     )
+    if state == "revoked":
+        await connection.execute(
+            "DELETE FROM callback_secrets WHERE tenant = $1 AND connection = $2", tenant, connection_id
+        )

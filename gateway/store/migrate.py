@@ -1,4 +1,4 @@
-"""Bring a database to this version: numbered SQL files, each in one transaction, under a lock. Holds no table itself.
+"""Bring a database to this version: numbered SQL files, each in one transaction, then the queue. Holds no table itself.
 
 A file is named 0001_name.sql. What was applied is recorded with the file's SHA-256, so that a later change is noticed.
 Several gateways may migrate at once: the first one works, the others wait and find nothing left to do.
@@ -15,6 +15,7 @@ from typing import Any
 
 import asyncpg
 
+from gateway.store import jobs
 from gateway.store.errors import MigrationRefused, connecting, outages
 from gateway.store.pool import ROLE
 
@@ -77,7 +78,10 @@ async def migrate(dsn: str, folder: Path = MIGRATIONS) -> list[str]:
             await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
             _check_server(connection)
             await _ensure_role(connection)
-            return await _apply(connection, migrations)
+            applied = await _apply(connection, migrations)
+            if folder == MIGRATIONS:
+                await jobs.install(connection)
+            return applied
     finally:
         await connection.close(timeout=_CONNECT_SECONDS)  # ends the session, and the lock with it
 

@@ -94,13 +94,20 @@ class Store:
         """A transaction that sees no tenant's rows, only those that belong to none."""
         return self.tenants(())
 
-    async def dedicated(self, *, name: str = "clinic-gateway ledger") -> asyncpg.Connection:
-        """One more connection outside the pool, for its owner to close; it sees nothing until it sets its tenants."""
+    async def dedicated(
+        self, *, name: str = "clinic-gateway ledger", plain: bool = False, command_seconds: float | None = None
+    ) -> asyncpg.Connection:
+        """One more connection outside the pool, for its owner to close; it sees nothing until it sets its tenants.
+
+        A `plain` one gives and takes jsonb as text.
+        """
         settings = self._settings | {"application_name": name}
         with connecting(), _role_errors():
-            connection = await asyncpg.connect(self._dsn, timeout=_CONNECT_SECONDS, server_settings=settings)
+            connection = await asyncpg.connect(
+                self._dsn, timeout=_CONNECT_SECONDS, server_settings=settings, command_timeout=command_seconds
+            )
             try:
-                await _prepare(connection)
+                await (_check_role if plain else _prepare)(connection)
             except BaseException:
                 connection.terminate()
                 raise
@@ -137,6 +144,11 @@ async def _prepare(connection: Any) -> None:
         encoder=lambda value: b"\x01" + orjson.dumps(value),  # jsonb on the wire: one version byte, then the text
         decoder=lambda raw: orjson.loads(raw[1:]),
     )
+    await _check_role(connection)
+
+
+async def _check_role(connection: Any) -> None:
+    """Prove that row-level security binds the connection."""
     row = await connection.fetchrow(_EFFECTIVE_ROLE)
     if row["role"] != ROLE or row["bypasses"]:
         raise StoreRefused(

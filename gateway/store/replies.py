@@ -58,3 +58,8 @@ async def settle(connection: asyncpg.Connection, tenant: UUID, key: bytes, *, st
 async def release(connection: asyncpg.Connection, tenant: UUID, key: bytes) -> None:
     """Let go of a key whose request changed nothing."""
     await connection.execute("DELETE FROM replies WHERE tenant = $1 AND key = $2 AND status IS NULL", tenant, key)
+
+
+async def drop(connection: asyncpg.Connection, tenant: UUID, before: datetime) -> None:
+    """Take out what is older."""
+    await connection.execute("DELETE FROM replies WHERE tenant = $1 AND created_at < $2", tenant, before)

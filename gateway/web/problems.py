@@ -70,7 +70,11 @@ class Problem:
 
 def told(failure: Exception, request_id: str) -> Problem:
     """What the caller is told of a failure; one that we did not foresee is logged by its type and told as 500."""
-    error = _known(failure, request_id)
+    return problem_of(_known(failure, request_id), request_id)
+
+
+def problem_of(error: GatewayError, request_id: str) -> Problem:
+    """An error as a document, just as it is."""
     document: dict[str, Any] = {
         "type": f"{TYPE_PREFIX}{error.code}",
         "title": error.title,

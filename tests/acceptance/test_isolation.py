@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
 import zipfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -21,24 +22,37 @@ import pytest
 from joserfc.jwk import OKPKey
 
 from gateway.calls import Actor
+from gateway.endpoint import NewEndpoint, Recipient, Status
 from gateway.store.pool import SET_TENANTS
 from gateway.web.api.app import OPERATIONS
+from scopes.vocabulary import Purpose
 from tests.acceptance.served import Caller, Served, gateway
 from tests.gateway.egress.vendor import Vendor, answer
 
-TENANTLESS = {"gateway_migrations", "writers"}
+# The queue's tables hold ids of what is to be done, and are the queue's own.
+QUEUE = {"pgqueuer", "pgqueuer_log", "pgqueuer_schedules", "pgqueuer_statistics"}
+TENANTLESS = {"gateway_migrations", "writers"} | QUEUE
 PAID = orjson.dumps(
     {"id": "pi_1", "object": "payment_intent", "status": "succeeded", "amount": 4250, "currency": "eur"}
 )
 PAYMENT = {"reference": "inv_7Hq2ZkW9", "amount_minor": 4250, "currency": "eur"}
 CALL = {"connector": "payments", "action": "create_payment_intent", "purpose": "HPAYMT", "payload": PAYMENT}
 KEY = {"title": "the front desk", "scopes": ["log:read"]}
+EVENT = {"type": "appointment.booked", "data": {"id": "appt_7Hq2ZkW9"}}
 # What a route's body needs besides; anything in it is then replaced by something of another clinic's.
 BODIES: dict[str, dict[str, Any]] = {
     "/v1/connections": {"connector": "payments", "credential": {"secret": "rk_test_0123456789abcdef"}, "features": []},
     "/v1/connections/{id:uuid}/grant": {"features": [], "withheld": []},
+    "/v1/connections/{id:uuid}/callback": {"secret": "whsec_0123456789abcdef0123456789abcdef"},
+    "/v1/endpoints": {
+        "url": "http://127.0.0.1:1/", "events": ["*"], "purpose": "TREAT", "recipient": {"name": "V Ltd", "country": "DE"},
+    },
+    "/v1/endpoints/{id:uuid}/grant": {"events": ["*"], "categories": [], "fields": []},
+    "/v1/endpoints/{id:uuid}/replay": {"since": "2026-01-15T09:30:00Z"},
+    "/v1/events": EVENT,
+    "/v1/retention": {"deliveries_days": 7},
     "/v1/keys": KEY,
-}
+}  # fmt: skip
 
 
 @dataclass
@@ -77,6 +91,7 @@ async def _lived_in(served: Served, clinic: Caller, *, calls: int) -> dict[str, 
     assert told["outcome"] == "accepted", told
     assert (await clinic.post("/v1/calls", {**CALL, "purpose": "TREAT"})).status_code == 403
     await asyncio.gather(*(clinic.post("/v1/calls", CALL) for _ in range(calls)))
+    heard = await _heard(served, clinic, connection)
     refusal = (await clinic.get("/v1/disclosures?outcome=refused")).json()["items"][0]["id"]
     page = (await clinic.get("/v1/disclosures", params={"limit": 2})).json()
     detail = (await clinic.get(f"/v1/disclosures/{told['id']}")).json()
@@ -91,7 +106,36 @@ async def _lived_in(served: Served, clinic: Caller, *, calls: int) -> dict[str, 
         "leaf": told["ledger"]["leaf"],
         "cursor": page["next_cursor"],
         "issuer": issuer,
+        **heard,
     }
+
+
+async def _heard(served: Served, clinic: Caller, connection: str) -> dict[str, str]:
+    """Rows of an endpoint that has heard of something, and of a vendor that called."""
+    secret = {"secret": "whsec_0123456789abcdef0123456789abcdef"}
+    assert (await clinic.post(f"/v1/connections/{connection}/callback", secret)).status_code == 200
+    rooms, operator = served.house.rooms, Actor("system", "test", clinic.tenant, ())
+    new = NewEndpoint(
+        url="http://127.0.0.1:1/", host="127.0.0.1", purpose=Purpose.TREAT, recipient=Recipient("V Ltd", "DE"), events=("*",)
+    )  # fmt: skip
+    endpoint, _ = await rooms.endpoints.create(operator, new)
+    await rooms.endpoints.set_state(operator, endpoint.id, Status.ACTIVE)
+    event = (await clinic.post("/v1/events", {**EVENT, "subject": "patient-4711"})).json()["id"]
+    delivery = (await clinic.get("/v1/deliveries")).json()["items"][0]["id"]
+    async with rooms.store.tenant(clinic.tenant) as rows:
+        await rows.execute(
+            "INSERT INTO attempts (tenant, delivery, number, at, milliseconds, outcome, disclosure) "
+            "VALUES ($1, $2, 1, now(), 1, 'failed', $2)", clinic.tenant, UUID(delivery),
+        )  # fmt: skip
+        await rows.execute(
+            "INSERT INTO callbacks (tenant, connection, identity, at) VALUES ($1, $2, '\\x01', now())",
+            clinic.tenant, UUID(connection),
+        )  # fmt: skip
+        await rows.execute(
+            "INSERT INTO notices (tenant, id, at, kind, detail) VALUES ($1, $2, now(), 'endpoint.off', '{}')",
+            clinic.tenant, uuid4(),
+        )  # fmt: skip
+    return {"endpoint": str(endpoint.id), "event": event, "delivery": delivery}
 
 
 # --- The tables -------------------------------------------------------------------------------------------------------
@@ -193,7 +237,7 @@ async def _contents(owner: asyncpg.Connection, tables: list[str], tenant: UUID) 
 def _requests(thing: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Every route with one thing in each place that a request has: path, parameters, body, headers."""
     for operation in OPERATIONS:
-        path = operation.path.replace("{id:uuid}", thing).replace("{id}", thing)
+        path = re.sub(r"{\w+(:\w+)?}", thing, operation.path)
         needed = BODIES.get(operation.path, {})
         given: dict[str, Any] = {"json": needed} if operation.body else {}
         yield operation.method, path, given
@@ -283,11 +327,14 @@ async def test_another_clinics_log_is_proved_to_nobody_else(two: Two) -> None:
 
 
 async def test_an_id_of_another_clinic_is_told_apart_from_none_by_nothing(two: Two) -> None:
-    kinds = {"connections": "connection", "disclosures": "disclosure", "keys": "key"}
+    kinds = {
+        "connections": "connection", "disclosures": "disclosure", "keys": "key", "endpoints": "endpoint",
+        "events": "event", "deliveries": "delivery",
+    }  # fmt: skip
     for operation in (each for each in OPERATIONS if "{" in each.path):
         kind, told = kinds[operation.path.split("/")[2]], []
         for name in (two.things[kind], "x1Y2z3A4b5C6" if kind == "key" else str(uuid4())):
-            path = operation.path.replace("{id:uuid}", name).replace("{id}", name)
+            path = re.sub(r"{\w+(:\w+)?}", name, operation.path)
             given = {"json": BODIES[operation.path]} if operation.body else {}
             response = await two.second.ask(operation.method, path, **given)
             told.append((response.status_code, {**response.json(), "request_id": ""}))

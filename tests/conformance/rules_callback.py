@@ -10,7 +10,10 @@ import pytest
 
 from connectors.contract import CallbackRefused
 from connectors.folder import Connector
+from connectors.registry import Registry
 from connectors.review import recordings
+from gateway.kinds import Kinds, prefix_of
+from scopes.minimize import minimize
 from tests.conformance.harness import CANARY, GARBAGE
 
 NOW = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
@@ -59,6 +62,33 @@ def rule_recorded_events_give_what_is_recorded_and_only_declared_fields(connecto
             assert event.data.keys() <= {leaf.name for leaf in connector.callback.EVENTS[event.type].fields}
 
 
+def rule_bytes_of_every_kind_are_read_or_refused_and_nothing_else(connector: Connector) -> None:
+    """Genuine messages, spoilt: a message is only bytes until it is verified, and may be signed and still be anything."""
+    if connector.callback is None:
+        return
+    callback = connector.callback
+    addresses = ("", "https://gateway.example/hooks/1?CANARY=\u00e9", "\x00", "https://" + "x" * 10_000)
+    for at, body in enumerate(_spoilt_bytes(connector)):
+        for read in (callback.identity, callback.translate):
+            assert CANARY not in _refusal_of(read, body)
+        for headers in (*_signed_alike(connector), {}):
+            with pytest.raises(CallbackRefused) as refused:
+                callback.verify(body, headers, addresses[at % len(addresses)], ("whsec_wrong",), now=NOW)
+            assert CANARY not in str(refused.value)
+
+
+def rule_recorded_events_can_be_published(connector: Connector) -> None:
+    """What publishing asks of an event: a name of the right form, and data that fits its own declaration."""
+    if connector.callback is None:
+        return
+    kinds = Kinds(Registry([connector]))
+    for recorded in recordings(connector, "callback"):
+        for event in connector.callback.translate(_raw(recorded)):
+            kind = kinds.kind(f"{prefix_of(connector.id)}{event.type}")
+            assert kind.source == connector.id
+            assert minimize(kind.shape, {"id": event.vendor_id, **event.data}).withheld == ()
+
+
 def _refusal_of(read: Callable[[bytes], Any], body: bytes) -> str:
     try:
         read(body)
@@ -71,13 +101,17 @@ def _raw(recorded: dict[str, Any]) -> bytes:
     return json.dumps(recorded["event"]).encode()
 
 
+def _named_headers(connector: Connector) -> list[str]:
+    """The headers that the callback's code names, and one that it may build."""
+    source = (connector.folder / "callback.py").read_text(encoding="utf-8")
+    return sorted({*re.findall(r'"((?:[a-z0-9]+-)+[a-z0-9]+)"', source, re.IGNORECASE), "x-signature"})
+
+
 def _hostile_headers(connector: Connector) -> Iterator[dict[str, str]]:
     """No header, and each header that the callback's code names with every unfriendly value."""
     yield {}
-    source = (connector.folder / "callback.py").read_text(encoding="utf-8")
-    named = set(re.findall(r'"((?:[a-z0-9]+-)+[a-z0-9]+)"', source, re.IGNORECASE)) | {"x-signature"}
     stamp = int(NOW.timestamp())
-    for name in sorted(named):
+    for name in _named_headers(connector):
         for value in (
             "",
             CANARY,
@@ -97,6 +131,32 @@ def _hostile_headers(connector: Connector) -> Iterator[dict[str, str]]:
             "\x00",
         ):
             yield {name: value}
+
+
+def _signed_alike(connector: Connector) -> Iterator[dict[str, str]]:
+    """Headers that come as far as the comparison of signatures, and hold bytes of every value."""
+    alike = f"t={int(NOW.timestamp())},v1={'0' * 64}"
+    every = bytes(range(1, 256)).decode("latin-1")
+    for name in _named_headers(connector):
+        for value in (alike, alike + every, "sha256=" + "0" * 64, every, every * 300):
+            yield {name: value}
+
+
+def _spoilt_bytes(connector: Connector) -> Iterator[bytes]:
+    """What no JSON is, what looks like it, and recorded messages with a byte changed, lost or too many."""
+    yield from (b"\x00" * 1000, b"\xef\xbb\xbf{}", b"9" * 5000, b"-", b"NaN", b"1e999", b'"\\ud800"', b"{}" * 2)
+    yield from (b'{"id":' * 2000, b"[" * 100_000, b'{"\\u0000": "\\ud800CANARY"}', b"BodyST=OP&From=CANARY")
+    for recorded in recordings(connector, "callback"):
+        body = _raw(recorded)
+        yield from (body.decode().encode(name) for name in ("utf-16", "utf-32", "utf-7"))
+        yield from (body + b"\x00", body * 2, b"[" + body + b"]", b'"' + body + b'"', body.replace(b":", b"="))
+        yield from (
+            body.replace(b'"', b"'"),
+            body.replace(b"{", b'{"id": "CANARY", ', 1),
+            body.replace(b'"id"', b'"ID"'),
+        )
+        for at in range(0, len(body), max(len(body) // 40, 1)):
+            yield from (body[:at], body[:at] + b"\x00" + body[at:], body[:at] + b"\xff" + body[at + 1 :])
 
 
 def _broken_events(connector: Connector) -> Iterator[bytes]:

@@ -83,6 +83,19 @@ SPOILT = [
         "not _ID.fullmatch(value)",
     ),
     (
+        "bytes_of_every_kind_are_read_or_refused_and_nothing_else",
+        "callback.py",
+        "event = parse_object(raw_body)",
+        "event = __import__('json').loads(raw_body.decode('utf-8', 'replace'))",
+    ),
+    ("bytes_of_every_kind_are_read_or_refused_and_nothing_else", "callback.py", "if not genuine:", "if False:"),
+    (
+        "recorded_events_can_be_published",
+        "callback.py",
+        "minimize_answer(EVENTS[kind], data)",
+        '{"id": "nobody in particular"}',
+    ),
+    (
         "recorded_events_give_what_is_recorded_and_only_declared_fields",
         "callback.py",
         "minimize_answer(EVENTS[kind], data)",

@@ -32,13 +32,14 @@ from tests.acceptance.programs import running
 from tests.acceptance.spoiled import MOMENTS, NAMED, WRONG
 from tests.acceptance.whole import ROOTS
 from tests.conformance.harness import CANARY, with_canaries
+from tests.gateway import callbacks
 from tests.gateway.egress.vendor import Vendor, answer
 
 WHOLE = (sys.executable, "-m", "tests.acceptance.whole")
 CONNECTORS = Registry.load(ROOTS).connectors
 ACTIONS = [action for connector in CONNECTORS.values() for action in connector.actions.values()]
 CREDENTIALS = {name: str(connector.module("sandbox").CREDENTIAL) for name, connector in CONNECTORS.items()}
-MARKS = {CANARY, *CREDENTIALS.values()} | {
+MARKS = {CANARY, callbacks.SECRET, callbacks.PAYMENT, *CREDENTIALS.values()} | {
     text for action in ACTIONS for text in spoiled.telling(example_of(action.shape))
 }
 ID = "0190163d-8694-7a3c-8f0e-6c7f3e8f7a01"
@@ -66,6 +67,7 @@ async def test_nothing_that_is_written_anywhere_holds_a_mark(tmp_path: Path, ven
             await _taken(client)
             await _in_trouble(client, vendor)
             await _refused(client)
+            await _called_back(client)
             for operation in OPERATIONS:
                 await _misaddressed(client, operation)
                 await _misfilled(client, operation)
@@ -154,6 +156,24 @@ async def _refused(client: httpx2.AsyncClient) -> None:
             *(client.post("/v1/calls", json=body, headers=spoiled.HEADERS) for body in bodies)
         ):
             _check(said)
+
+
+async def _called_back(client: httpx2.AsyncClient) -> None:
+    """Messages in the vendor's name: genuine, forged and hopeless, full of marks."""
+    listed = (await client.get("/v1/connections")).json()["items"]
+    (stripe,) = [each["id"] for each in listed if each["connector"] == "payments/stripe"]
+    taken = await client.post(f"/v1/connections/{stripe}/callback", json={"secret": callbacks.SECRET})
+    assert taken.status_code == 200, taken.text
+    body = callbacks.message(note=CANARY)
+    for secret, status in ((callbacks.SECRET, 200), (callbacks.OTHER, 400)):
+        said = await client.post(f"/hooks/{stripe}", content=body, headers=callbacks.signed(body, secret))
+        assert said.status_code == status
+        _check(said)
+    for raw_body in (*spoiled.BODIES, callbacks.message(CANARY), callbacks.message(id=CANARY)):
+        for headers in (callbacks.signed(raw_body), {"stripe-signature": f"t=1,v1={CANARY}"}, {}):
+            whole = {**spoiled.HEADERS, **headers}
+            _check(await client.post(f"/hooks/{stripe}?{CANARY}={CANARY}", content=raw_body, headers=whole))
+    assert found(MARKS, (await client.get("/metrics")).content) == []
 
 
 # --- Routes -----------------------------------------------------------------------------------------------------------

@@ -44,6 +44,12 @@ def test_variables_are_read_and_the_command_line_wins() -> None:
         ("ORIGIN", "clinic+example"),
         ("MAX_BODY_BYTES", "12"),
         ("BODY_SECONDS", "0"),
+        ("PUBLIC_URL", "http://gateway.example"),
+        ("PUBLIC_URL", "https://root:hunter2@gateway.example"),
+        ("PUBLIC_URL", "https://gateway.example/?key=hunter2"),
+        ("PUBLIC_URL", "https://gateway.example/#hunter2"),
+        ("PUBLIC_URL", "https://gateway.example/a b"),
+        ("PUBLIC_URL", "gateway.example"),
     ],
 )
 def test_a_wrong_setting_is_one_line_that_names_it_and_keeps_its_value_back(name: str, value: str) -> None:
@@ -53,6 +59,18 @@ def test_a_wrong_setting_is_one_line_that_names_it_and_keeps_its_value_back(name
     assert said.startswith(f"GATEWAY_{name}")
     assert "\n" not in said
     assert "hunter2" not in said
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("https://gateway.example", "https://gateway.example"),
+        ("https://gateway.example:8443/in/", "https://gateway.example:8443/in"),
+        ("http://127.0.0.1:8080/", "http://127.0.0.1:8080"),
+    ],
+)
+def test_the_public_address_is_kept_without_a_slash_at_its_end(given: str, kept: str) -> None:
+    assert Settings.from_environment({"GATEWAY_PUBLIC_URL": given}).public_url == kept
 
 
 def test_a_port_that_kubernetes_set_is_explained() -> None:

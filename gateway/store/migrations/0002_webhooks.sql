@@ -122,6 +122,7 @@ CREATE TABLE callbacks (
     PRIMARY KEY (tenant, connection, identity)
 );
 CREATE INDEX callbacks_at ON callbacks (tenant, at);
+CREATE INDEX callbacks_unpublished ON callbacks (tenant, at) WHERE sealed IS NOT NULL;
 
 -- What the clinic is told ---------------------------------------------------------------------------------------------------
 
@@ -155,25 +156,33 @@ BEGIN
 END $$;
 
 -- Publish: the event, a delivery for each endpoint that subscribed to it, and which lanes have to be woken -----------------
+-- An event that is there already is published no second time: then there is no row.
 
 -- The lock is shared by everybody who publishes for a tenant. Whoever closes a lane takes it alone (gateway_close_lane): so
 -- no publisher that saw the lane awake can commit after the lane has looked for the last time.
 CREATE FUNCTION gateway_publish(
     p_tenant uuid, p_id uuid, p_at timestamptz, p_type text, p_source text, p_subject uuid, p_sealed bytea, p_only uuid
 ) RETURNS TABLE (deliveries integer, woken uuid[], sequence bigint)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     v_sequence bigint;
     v_endpoints uuid[];
     v_woken uuid[];
 BEGIN
     PERFORM pg_advisory_xact_lock_shared(7302, hashtext(p_tenant::text));
+    -- An id that is drawn from what caused the event comes a second time when its job was cut off: published already.
+    IF EXISTS (SELECT FROM events e WHERE e.tenant = p_tenant AND e.id = p_id) THEN
+        RETURN;
+    END IF;
     IF p_subject IS NOT NULL THEN
         INSERT INTO sequences AS s (tenant, subject, last) VALUES (p_tenant, p_subject, 1)
             ON CONFLICT (tenant, subject) DO UPDATE SET last = s.last + 1 RETURNING s.last INTO v_sequence;
     END IF;
     INSERT INTO events (tenant, id, at, type, source, subject, sequence, sealed)
-        VALUES (p_tenant, p_id, p_at, p_type, p_source, p_subject, v_sequence, p_sealed);
+        VALUES (p_tenant, p_id, p_at, p_type, p_source, p_subject, v_sequence, p_sealed) ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
     SELECT coalesce(array_agg(e.id ORDER BY e.id), '{}') INTO v_endpoints FROM endpoints e
         WHERE e.tenant = p_tenant AND e.state = 'active' AND CASE WHEN p_only IS NOT NULL THEN e.id = p_only ELSE EXISTS (
             SELECT FROM unnest(e.events) AS wanted
@@ -190,7 +199,7 @@ END $$;
 
 -- Those of the endpoints whose lanes slept: each needs a job, in this transaction. The caller holds the shared lock.
 CREATE FUNCTION gateway_wake(p_tenant uuid, p_endpoints uuid[]) RETURNS uuid[]
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE v_woken uuid[];
 BEGIN
     PERFORM pg_advisory_xact_lock_shared(7302, hashtext(p_tenant::text));
@@ -205,15 +214,42 @@ BEGIN
     RETURN v_woken;
 END $$;
 
--- Begin to work on a lane: false when a gateway that lives is at it. That one will see what is due before it stops.
-CREATE FUNCTION gateway_open_lane(p_tenant uuid, p_endpoint uuid, p_writer bigint) RETURNS boolean
+-- Begin to work on a lane: false when another gateway that lives is at it. That one will see what is due before it stops.
+-- A job that was put there for a moment names it (p_alarm): that moment is no longer in the queue, opened or not.
+CREATE FUNCTION gateway_open_lane(p_tenant uuid, p_endpoint uuid, p_writer bigint, p_alarm timestamptz) RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE v_opened boolean;
 BEGIN
+    UPDATE lanes l SET alarm_at = NULL
+        WHERE l.tenant = p_tenant AND l.endpoint = p_endpoint AND l.alarm_at = p_alarm;
+    -- Its own holder may begin anew: a gateway never works on one lane twice at a time.
     UPDATE lanes l SET holder = p_writer, woken = true
-        WHERE l.tenant = p_tenant AND l.endpoint = p_endpoint AND (l.holder IS NULL OR NOT gateway_writer_lives(l.holder))
+        WHERE l.tenant = p_tenant AND l.endpoint = p_endpoint
+            AND (l.holder IS NULL OR l.holder = p_writer OR NOT gateway_writer_lives(l.holder))
         RETURNING true INTO v_opened;
     RETURN coalesce(v_opened, false);
+END $$;
+
+-- What is due, the longest due first, but for what is being worked on. Only the index deliveries_due gives that order without
+-- sorting, so that no plan can read more rows than are wanted, however many wait and whatever is known of the tables.
+CREATE FUNCTION gateway_due(p_tenant uuid, p_endpoint uuid, p_now timestamptz, p_but uuid[], p_most integer)
+RETURNS TABLE (
+    id uuid, attempts integer, round smallint, event uuid, at timestamptz, type text, subject uuid, sequence bigint, sealed bytea
+)
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+BEGIN
+    RETURN QUERY SELECT d.id, d.attempts, d.round, d.event, e.at, e.type, e.subject, e.sequence, e.sealed FROM (
+        SELECT w.id, w.attempts, w.round, w.event, w.next_at FROM deliveries w
+        WHERE w.tenant = p_tenant AND w.endpoint = p_endpoint AND w.state = 'waiting' AND w.next_at <= p_now
+            AND w.id <> ALL (p_but)
+        ORDER BY w.tenant, w.endpoint, w.next_at, w.id LIMIT p_most
+    ) d LEFT JOIN LATERAL (
+        -- The limit keeps the two apart: each event is looked up by its key, and never the tenant's events by the delivery's.
+        SELECT v.at, v.type, v.subject, v.sequence, v.sealed FROM events v
+        WHERE v.tenant = p_tenant AND v.id = d.event LIMIT 1
+    ) e ON true;
 END $$;
 
 -- First half of stopping: from here to the commit nobody publishes for the tenant and nobody opens the lane, so that the
@@ -226,17 +262,25 @@ BEGIN
 END $$;
 
 -- Second half: stop, unless something is due and the lane is not paused. Gives the moment for which a job is to be put into
--- the queue, in this transaction, or nothing where there is one already or nothing waits.
+-- the queue, in this transaction, or nothing where there is one already or nothing waits. The lane of an endpoint that is not
+-- active just falls asleep: whoever lets it go on wakes it.
 CREATE FUNCTION gateway_close_lane(
     p_tenant uuid, p_endpoint uuid, p_writer bigint, p_now timestamptz, p_paused_until timestamptz
 ) RETURNS TABLE (closed boolean, alarm_at timestamptz)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off AS $$
 DECLARE
     v_next timestamptz;
     v_lane lanes;
 BEGIN
+    IF NOT EXISTS (SELECT FROM endpoints e WHERE e.tenant = p_tenant AND e.id = p_endpoint AND e.state = 'active') THEN
+        UPDATE lanes l SET holder = NULL, woken = false
+            WHERE l.tenant = p_tenant AND l.endpoint = p_endpoint AND l.holder = p_writer;
+        RETURN QUERY SELECT true, NULL::timestamptz;
+        RETURN;
+    END IF;
     SELECT d.next_at INTO v_next FROM deliveries d
-        WHERE d.tenant = p_tenant AND d.endpoint = p_endpoint AND d.state = 'waiting' ORDER BY d.next_at LIMIT 1;
+        WHERE d.tenant = p_tenant AND d.endpoint = p_endpoint AND d.state = 'waiting'
+        ORDER BY d.tenant, d.endpoint, d.next_at LIMIT 1;
     IF v_next <= p_now AND p_paused_until IS NULL THEN
         RETURN QUERY SELECT false, NULL::timestamptz;
         RETURN;
@@ -296,8 +340,11 @@ CREATE FUNCTION gateway_append(
     p_moves gateway_head_move[], p_entries entries[], p_disclosures disclosures[], p_outcomes outcomes[],
     p_answers answers[], p_refusals refusals[], p_nodes nodes[], p_settlements gateway_settlement[]
 ) RETURNS void
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
+-- A session keeps its plans: one made while the tables were empty would read the whole of them when they are full. So the
+-- deliveries are settled one by one, by their key.
 DECLARE
+    v_settled gateway_settlement;
     v_tenants uuid[] := ARRAY(SELECT m.tenant FROM unnest(p_moves) m);
     v_moved integer;
 BEGIN
@@ -332,9 +379,12 @@ BEGIN
         INSERT INTO attempts (tenant, delivery, number, at, milliseconds, outcome, status, code, disclosure)
             SELECT s.tenant, s.delivery, s.number, s.at, s.milliseconds, s.outcome, s.status, s.code, s.disclosure
             FROM unnest(p_settlements) s;
-        UPDATE deliveries d SET state = s.state, next_at = s.next_at, attempts = s.number, round = s.round, code = s.code,
-                                status = s.status, changed_at = s.at
-            FROM unnest(p_settlements) s WHERE d.tenant = s.tenant AND d.id = s.delivery AND d.state = 'waiting';
+        FOREACH v_settled IN ARRAY p_settlements LOOP
+            UPDATE deliveries d SET state = v_settled.state, next_at = v_settled.next_at, attempts = v_settled.number,
+                                    round = v_settled.round, code = v_settled.code, status = v_settled.status,
+                                    changed_at = v_settled.at
+                WHERE d.tenant = v_settled.tenant AND d.id = v_settled.delivery AND d.state = 'waiting';
+        END LOOP;
     END IF;
 END $$;
 

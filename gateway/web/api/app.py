@@ -1,4 +1,4 @@
-"""The web application: POST /v1/calls straight to its endpoint, everything else by routes. Holds no logic of its own."""
+"""The web application: calls and callbacks straight to their endpoints, everything else by routes. Holds no logic of its own."""
 
 from __future__ import annotations
 
@@ -14,15 +14,39 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.config import Settings
 from gateway.errors import GatewayError
 from gateway.flows.rooms import Rooms
-from gateway.web.api import bundles, calls, catalog, connections, disclosures, keys, log, openapi, operations
+from gateway.web import hooks
+from gateway.web.api import (
+    bundles,
+    callbacks,
+    calls,
+    catalog,
+    connections,
+    deliveries,
+    disclosures,
+    endpoints,
+    event_types,
+    events,
+    keys,
+    log,
+    notices,
+    openapi,
+    operations,
+)
 from gateway.web.api.calls import CallEndpoint
 from gateway.web.api.desk import Desk, problem_response
+from gateway.web.hooks import HookEndpoint
 from gateway.web.problems import MethodNotAllowed, NoSuchRoute
 from gateway.web.reading import Limits, request_id
 
 OPERATIONS: Final = (
     *catalog.OPERATIONS,
     *connections.OPERATIONS,
+    *callbacks.OPERATIONS,
+    *endpoints.OPERATIONS,
+    *event_types.OPERATIONS,
+    *events.OPERATIONS,
+    *deliveries.OPERATIONS,
+    *notices.OPERATIONS,
     *disclosures.OPERATIONS,
     *log.OPERATIONS,
     *bundles.OPERATIONS,
@@ -34,17 +58,19 @@ OPERATIONS: Final = (
 def application(rooms: Rooms, settings: Settings) -> ASGIApp:
     """The gateway over HTTP."""
     limits = Limits(settings.max_body_bytes, settings.body_seconds)
-    call, desk = CallEndpoint(rooms, limits), Desk(rooms, limits)
+    call, hook, desk = CallEndpoint(rooms, limits), HookEndpoint(rooms, limits), Desk(rooms, limits)
     described = openapi.operation_of(openapi.described(OPERATIONS, rooms.registry))
     routes = desk.routes((*OPERATIONS, described))
-    # For the other methods of the path; a POST does not come this way.
-    routes.append(Route(calls.PATH, call, methods=["POST"]))
+    # For the other methods of the paths; a POST does not come this way.
+    routes += [Route(calls.PATH, call, methods=["POST"]), Route(hooks.PATH, hook, methods=["POST"])]
     rest = Starlette(routes=routes, exception_handlers={HTTPException: _told, Exception: _told})
     rest.router.redirect_slashes = False
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == calls.PATH and scope["method"] == "POST":
             await call(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"].startswith(hooks.PREFIX) and scope["method"] == "POST":
+            await hook(scope, receive, send)
         else:
             await rest(scope, receive, send)
 

@@ -18,18 +18,16 @@ from gateway.calls import Actor, Answer, Call
 from gateway.errors import Forbidden, InvalidRequest, NotFound
 from gateway.flows.broker import broker
 from gateway.flows.rooms import Rooms
+from gateway.web.answering import HEADERS, answer, header_list
 from gateway.web.api.answers import base64_of
 from gateway.web.api.models import CallBody
 from gateway.web.faults import validated
-from gateway.web.problems import Problem, told
+from gateway.web.problems import told
 from gateway.web.reading import ClientGone, Headers, Limits, json_of, request_id
 from scopes.fault import Fault
 from scopes.scope import Area, Scope, Verb, includes, touches
 
-RawHeaders = tuple[tuple[bytes, bytes], ...]
-
 PATH: Final = "/v1/calls"
-HEADERS: Final = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 _JSON: Final = (*HEADERS, (b"content-type", b"application/json"))
 _ANY_CALL: Final = Scope(Area.CALLS, Verb.WRITE)
 
@@ -51,14 +49,14 @@ class CallEndpoint:
         asked = request_id(scope["headers"])
         try:
             call = await self._call(scope, receive, asked)
-            answer = await self._carried(call)
+            told_of = await self._carried(call)
         except ClientGone:
             return
         except Exception as failure:
             problem = told(failure, asked)
-            await _send(send, problem.status, _header_list(problem), problem.body, asked)
+            await answer(send, problem.status, header_list(problem), problem.body, asked)
         else:
-            await _send(send, 200, _JSON, body_of(answer), asked)
+            await answer(send, 200, _JSON, body_of(told_of), asked)
 
     async def _call(self, scope: Asgi, receive: Receive, asked: str) -> Call:
         """Read the request; who may not call at all is told so before the body is read."""
@@ -112,13 +110,3 @@ def _body(given: Any) -> CallBody:
         return CallBody.__pydantic_validator__.validate_python(given)  # type: ignore[no-any-return]
     except ValidationError:
         return validated(CallBody, given, what="the body")  # raises, naming what is wrong
-
-
-def _header_list(problem: Problem) -> RawHeaders:
-    return (*HEADERS, *((name.encode("ascii"), value.encode("ascii")) for name, value in problem.headers.items()))
-
-
-async def _send(send: Send, status: int, headers: RawHeaders, body: bytes, asked: str) -> None:
-    whole = [*headers, (b"content-length", b"%d" % len(body)), (b"x-request-id", asked.encode("ascii"))]
-    await send({"type": "http.response.start", "status": status, "headers": whole})
-    await send({"type": "http.response.body", "body": body})

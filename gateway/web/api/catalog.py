@@ -62,13 +62,14 @@ def _action(action: Action) -> ActionAnswer:
         purposes=sorted(map(str, action.purposes)),
         provider_scopes=[sorted(group) for group in action.provider_scopes],
         repeat=str(action.repeat),
-        fields=_fields(action.shape),
-        answer=_fields(action.answer),
+        fields=fields_of(action.shape),
+        answer=fields_of(action.answer),
         scope=str(Scope(Area.CALLS, Verb.WRITE, tuple(action.path.split("/")))),
     )
 
 
-def _fields(shape: Shape) -> list[FieldAnswer]:
+def fields_of(shape: Shape) -> list[FieldAnswer]:
+    """Every field of a shape, as the API tells it."""
     return [
         FieldAnswer(
             path=leaf.path,

@@ -13,8 +13,8 @@ from starlette.routing import Route
 from gateway.calls import Actor
 from gateway.errors import Forbidden, InvalidRequest
 from gateway.flows.rooms import Rooms
+from gateway.web.answering import HEADERS
 from gateway.web.api.answers import Told
-from gateway.web.api.calls import HEADERS
 from gateway.web.api.models import Given
 from gateway.web.api.operation import JSON, Asked, Operation, Reply
 from gateway.web.api.repeats import once

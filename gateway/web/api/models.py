@@ -38,15 +38,16 @@ def _is_scope(text: str) -> str:
         raise Unfit(str(error)) from None
 
 
-def _is_plain(text: str) -> str:
+def is_plain(text: str) -> str:
+    """The text, or Unfit where it holds a line break or another control."""
     if not text.isprintable():
         raise Unfit("must have printable characters only")
     return text
 
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=128)]
-Path = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(_is_plain)]
-Reference = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_is_plain)]
+Path = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(is_plain)]
+Reference = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(is_plain)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_is_written_out), AfterValidator(_is_a_moment_everywhere)]
 ScopeText = Annotated[str, StringConstraints(max_length=600), AfterValidator(_is_scope)]
 Names = Annotated[list[Path], Field(max_length=200)]
@@ -117,7 +118,7 @@ class PageQuery(Given):
 
 class _Narrowing(PageQuery):
     recipient: Annotated[Path | None, Field(description="The recipient's legal name.")] = None
-    connector: Annotated[Name, AfterValidator(_is_plain)] | None = None
+    connector: Annotated[Name, AfterValidator(is_plain)] | None = None
     purpose: Purpose | None = None
     category: Category | None = None
     outcome: Literal["accepted", "rejected", "failed", "unknown", "pending", "refused"] | None = None
@@ -162,6 +163,6 @@ class BundleBody(Given):
 class KeyBody(Given):
     """An API key to make. Nobody can hand on a scope that they do not hold."""
 
-    title: Annotated[str, StringConstraints(min_length=1, max_length=80), AfterValidator(_is_plain)]
+    title: Annotated[str, StringConstraints(min_length=1, max_length=80), AfterValidator(is_plain)]
     scopes: Annotated[list[ScopeText], Field(min_length=1, max_length=100, examples=[["calls:write:payments"]])]
     expires_at: Moment | None = None

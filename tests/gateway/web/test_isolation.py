@@ -13,15 +13,24 @@ from tests.gateway.house import Clinic, entries_of
 from tests.gateway.web.conftest import Api, problem
 
 WITH_ID = [operation for operation in OPERATIONS if "{" in operation.path]
-BODIES: dict[str, Any] = {"PUT": {"features": [], "withheld": []}}
+# Where a path with an id takes a body: one that would be taken.
+BODIES: dict[str, Any] = {
+    "GrantBody": {"features": [], "withheld": []},
+    "CallbackBody": {"secret": "whsec_0123456789abcdef0123456789abcdef"},
+    "HearingBody": {"events": ["*"], "categories": [], "fields": []},
+    "ReplayBody": {"since": "2026-01-15T09:30:00Z"},
+}
 
 
 async def _ids(api: Api, clinic: Clinic) -> dict[str, str]:
     """An id of every kind that a clinic has."""
+    endpoint = {"url": "http://127.0.0.1:1/", "events": ["*"], "purpose": "TREAT"}
+    recipient = {"name": "Vendor Ltd", "country": "DE"}
     return {
         "connections": str(clinic.connection.id),
         "disclosures": (await api.call()).json()["id"],
         "keys": (await api.get("/v1/keys")).json()["items"][0]["id"],
+        "endpoints": (await api.post("/v1/endpoints", {**endpoint, "recipient": recipient})).json()["id"],
     }
 
 
@@ -33,7 +42,7 @@ async def test_an_id_of_another_tenant_is_as_if_it_were_not_there(
     before = await entries_of(house, clinic.tenant)
     for own in ids.values():
         path = re.sub(r"{\w+(:\w+)?}", own, operation.path)
-        given = {"json": BODIES[operation.method]} if operation.method in BODIES else {}
+        given = {"json": BODIES[operation.body.__name__]} if operation.body is not None else {}
         response = await other.ask(operation.method, path, **given)
         assert response.status_code == 404, (operation.method, path, response.text)
         assert own not in response.text

@@ -1,0 +1,223 @@
+"""Take one message of a vendor's, or refuse it; and from the queue, publish what it said. Keeps no byte of the message.
+
+Only what the connector declares of a genuine message is stored, sealed until it is published. What becomes of a message:
+
+- not genuine, not fresh, not readable: refused, counted by code, an alarm where it is a burst;
+- genuine and of a type that is not used, or about another account: acknowledged, counted, not stored;
+- genuine while the connection is suspended (or expired): not taken and not stored. The vendor is told to come again, so
+  that a short pause loses nothing, and nothing of a connection that is cut off lies here meanwhile;
+- genuine and here already: acknowledged, nothing else happens;
+- otherwise stored and enqueued in one transaction, and acknowledged after its commit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+import orjson
+
+from connectors.contract import Callback, CallbackEvent, CallbackRefused, Manifest
+from gateway.bursts import WINDOW_SECONDS
+from gateway.callbacks import Door, DoorChanged
+from gateway.errors import InvalidRequest, NotFound, Unavailable
+from gateway.flows.publish import NewEvent, publish
+from gateway.flows.rooms import Rooms
+from gateway.ids import id_of, new_id
+from gateway.kinds import CALLBACK_REFUSED, GATEWAY, prefix_of
+from gateway.log import Log
+from gateway.metrics import Result
+from gateway.store import callbacks as rows
+from gateway.store import jobs, notices
+
+log = Log("gateway.inbound")
+
+KEPT: Final = timedelta(days=30)  # longer than any vendor repeats a message; housekeeping purges by it
+STRANDED: Final = timedelta(minutes=5)
+_VERIFICATIONS = 3  # how often a message is verified anew when the clinic changes the door meanwhile
+_FRESH_SECONDS = 1.0
+_MOST_STRANDED = 500
+_Read = TypeVar("_Read")
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What became of one message; `code` says why it was refused, `burst` counts the refusals of an alarm."""
+
+    result: Result
+    code: str | None = None
+    burst: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """What reads one connector's messages."""
+
+    manifest: Manifest
+    callback: Callback
+
+    @property
+    def deadline_seconds(self) -> float:
+        """How soon the vendor wants its answer."""
+        return self.manifest.callback.deadline_seconds if self.manifest.callback is not None else 0.0
+
+
+def reader(connector: str, rooms: Rooms) -> Reader:
+    """What reads a connector's messages; raises NotFound where it has none."""
+    found = rooms.registry.connectors.get(connector)
+    if found is None or found.callback is None:
+        raise NotFound("there is no such connection")
+    return Reader(found.manifest, found.callback)
+
+
+async def receive(connection_id: UUID, raw_body: bytes, headers: Mapping[str, str], url: str, rooms: Rooms) -> Received:
+    """Take one message, or refuse it. Raises NotFound, and Unavailable or an outage where it cannot be stored."""
+    try:
+        for _ in range(_VERIFICATIONS):
+            try:
+                return await _taken(connection_id, raw_body, headers, url, rooms)
+            except DoorChanged:
+                continue
+    except CallbackRefused as refused:
+        burst = rooms.callbacks.bursts.refused(connection_id, monotonic())
+        return Received(Result.REFUSED, refused.code, burst)
+    raise Unavailable("the connection keeps changing; repeat the request")
+
+
+async def alarm(connection_id: UUID, count: int, rooms: Rooms) -> None:
+    """Tell the operator, the clinic and its endpoints that somebody keeps sending what is not the vendor's."""
+    log.error("callback_refused_burst", connection=connection_id, count=count)
+    door = await rooms.callbacks.door(connection_id)
+    detail = {"count": count, "seconds": int(WINDOW_SECONDS)}
+    notice = notices.NoticeRow(new_id(), rooms.clock(), CALLBACK_REFUSED, connection_id, detail)
+    async with rooms.store.tenant(door.tenant) as connection:
+        await notices.add(connection, door.tenant, notice)
+    told = {"id": str(connection_id), "count": count}
+    await publish(NewEvent(door.tenant, CALLBACK_REFUSED, told, GATEWAY), rooms)
+
+
+async def publish_callback(payload: bytes, rooms: Rooms) -> None:
+    """The job of one message: publish its events, then forget what it said. Made again, it publishes nothing twice."""
+    tenant, connection_id, identity = _named(payload)
+    async with rooms.store.tenant(tenant) as connection:
+        row = await rows.find(connection, tenant, connection_id, identity)
+    if row is None or row.sealed is None:
+        return
+    try:
+        door = await rooms.callbacks.door(connection_id, since=monotonic())
+    except NotFound:  # revoked since: nothing more of it comes through
+        log.info("callback_dropped", connection=connection_id)
+    else:
+        for at, told in enumerate(orjson.loads(door.open(identity, row.sealed))):
+            await _publish_one(door, told, _event_id(row.at, identity, at), rooms)
+    async with rooms.store.tenant(tenant) as connection:
+        await rows.clear(connection, tenant, connection_id, identity)
+
+
+async def enqueue_stranded(tenant: UUID, rooms: Rooms) -> int:
+    """Enqueue the clinic's messages whose job was lost or failed, how many; for housekeeping."""
+    before = rooms.clock() - STRANDED
+    async with rooms.store.tenant(tenant) as connection:
+        found = await rows.stranded(connection, tenant, before, _MOST_STRANDED)
+        await jobs.enqueue(connection, [_job(tenant, connection_id, identity) for connection_id, identity in found])
+    return len(found)
+
+
+async def _taken(connection_id: UUID, raw_body: bytes, headers: Mapping[str, str], url: str, rooms: Rooms) -> Received:
+    door = await _verified(connection_id, raw_body, headers, url, rooms)
+    if not door.is_open(rooms.clock()):
+        if (await rooms.callbacks.door(connection_id, since=monotonic())).is_open(rooms.clock()):
+            raise DoorChanged  # resumed since it was read
+        return Received(Result.SUSPENDED)
+    how = reader(door.connector, rooms)
+    identity = _read(how, lambda: door.fingerprint(how.callback.identity(raw_body)))
+    events = _read(how, lambda: how.callback.translate(raw_body))
+    if not events:
+        return Received(Result.UNUSED)
+    ours = [event for event in events if _is_ours(event, door, how.manifest)]
+    if not ours:
+        return Received(Result.OTHER_ACCOUNT)
+    return Received(Result.ACCEPTED if await _stored(door, identity, ours, rooms) else Result.DUPLICATE)
+
+
+async def _verified(connection_id: UUID, raw_body: bytes, headers: Mapping[str, str], url: str, rooms: Rooms) -> Door:
+    """The door that the message came to, once it is proved to be the vendor's. Raises CallbackRefused."""
+    door = await rooms.callbacks.door(connection_id)
+    try:
+        _verify(door, raw_body, headers, url, rooms)
+    except CallbackRefused:
+        # Another gateway may have been given the secret that this was signed with a moment ago.
+        anew = await rooms.callbacks.door(connection_id, since=monotonic() - _FRESH_SECONDS)
+        if anew.secrets == door.secrets:
+            raise
+        _verify(anew, raw_body, headers, url, rooms)
+        return anew
+    return door
+
+
+def _verify(door: Door, raw_body: bytes, headers: Mapping[str, str], url: str, rooms: Rooms) -> None:
+    how, now = reader(door.connector, rooms), rooms.clock()
+    _read(how, lambda: how.callback.verify(raw_body, headers, url, door.valid(now), now=now))
+
+
+def _read(how: Reader, read: Callable[[], _Read]) -> _Read:
+    """What a connector makes of a message; whatever its code raises, the message is refused and none of it told."""
+    try:
+        return read()
+    except CallbackRefused:
+        raise
+    except Exception as failure:
+        log.error("callback_reader_broke", failure=failure, connector=how.manifest.id)
+        raise CallbackRefused("broken_reader") from None
+
+
+def _is_ours(event: CallbackEvent, door: Door, manifest: Manifest) -> bool:
+    """Whether an event is about the account that the connection acts for.
+
+    Where a vendor lets one key act for many accounts, an event that names another one, or none, may be another clinic's.
+    """
+    if door.account is not None or manifest.credential.account_header is not None:
+        return event.account == door.account
+    return True
+
+
+async def _stored(door: Door, identity: bytes, events: Sequence[CallbackEvent], rooms: Rooms) -> bool:
+    """Store and enqueue in one transaction; False for a message that is here already."""
+    said = [
+        {"type": event.type, "data": {"id": event.vendor_id, **event.data}, "at": event.occurred_at} for event in events
+    ]
+    row = rows.CallbackRow(rooms.clock(), door.seal(identity, orjson.dumps(said)))
+    async with rooms.callbacks.taking(door) as connection:
+        if not await rows.add(connection, door.tenant, door.connection, identity, row):
+            return False
+        await jobs.enqueue(connection, [_job(door.tenant, door.connection, identity)])
+    return True
+
+
+async def _publish_one(door: Door, told: Mapping[str, Any], event_id: UUID, rooms: Rooms) -> None:
+    """Publish one event; one that does not fit its own declaration is left out, for ever."""
+    new = NewEvent(door.tenant, f"{prefix_of(door.connector)}{told['type']}", told["data"], door.connector, id=event_id)
+    try:
+        await publish(new, rooms)
+    except InvalidRequest:
+        log.error("callback_not_publishable", connection=door.connection, type=new.type)
+
+
+def _event_id(at: datetime, identity: bytes, place: int) -> UUID:
+    """The id of one of a message's events: always the same one, and sorted by when the message came."""
+    drawn = hashlib.sha256(identity + place.to_bytes(4)).digest()
+    return id_of(int(at.astimezone(UTC).timestamp() * 1000), drawn)
+
+
+def _job(tenant: UUID, connection_id: UUID, identity: bytes) -> jobs.Job:
+    return jobs.Job(jobs.CALLBACK, f"{tenant} {connection_id} {identity.hex()}".encode())
+
+
+def _named(payload: bytes) -> tuple[UUID, UUID, bytes]:
+    tenant, connection_id, identity = payload.decode("ascii").split()
+    return UUID(tenant), UUID(connection_id), bytes.fromhex(identity)

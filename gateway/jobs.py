@@ -1,0 +1,210 @@
+"""Take jobs from the queue and see to them: lanes of deliveries, vendors' messages, housekeeping. What each does is a flow's.
+
+The queue's own loop (pgqueuer) lives and dies with its connection; a lane that is being worked on does not. So the loop
+is begun anew whenever the database was away, and a job that comes a second time waits for the first to end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+from weakref import WeakValueDictionary
+
+import asyncpg
+
+from gateway.errors import Unavailable
+from gateway.flows import housekeeping, inbound, lane
+from gateway.flows.rooms import Rooms
+from gateway.log import Log
+from gateway.store import jobs as queue
+
+if TYPE_CHECKING:  # half a second to import
+    from pgqueuer import PgQueuer
+    from pgqueuer.models import Job
+
+log = Log("gateway.jobs")
+
+GRACE_SECONDS: Final = 10.0  # what is under way when the gateway stops may end by itself for so long
+_EVERY_MINUTE: Final = "* * * * *"
+_EVERY_TEN_MINUTES: Final = "*/10 * * * *"
+_EVERY_HOUR: Final = "17 * * * *"
+_BATCH: Final = 64
+_MOST_AT_ONCE: Final = 1_000
+_TAKEN_OVER_AFTER: Final = timedelta(seconds=10)  # a job whose gateway gave no sign of life for so long
+_LOOK_EVERY: Final = timedelta(seconds=5)
+_COMMAND_SECONDS: Final = 30.0
+_RECONNECT_SECONDS: Final = (0.1, 0.25, 0.5, 1.0, 2.0)
+_OUTAGE_SECONDS: Final = 0.5
+_FAULT_SECONDS: Final = 5.0
+_LONGEST_FAULT_SECONDS: Final = 300
+
+
+class Jobs:
+    """What a gateway does besides answering: `async with Jobs(rooms).running()`."""
+
+    def __init__(self, rooms: Rooms, *, grace_seconds: float = GRACE_SECONDS) -> None:
+        self._rooms = rooms
+        self._grace_seconds = grace_seconds
+        self._stopping = asyncio.Event()
+        self._loop: PgQueuer | None = None
+        self._lost: asyncio.Future[None] | None = None  # done when the queue's connection is gone
+        self._lanes: set[asyncio.Task[None]] = set()
+        self._turns: WeakValueDictionary[tuple[UUID, UUID], asyncio.Lock] = WeakValueDictionary()
+        self.ready = asyncio.Event()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Jobs]:
+        """See to jobs until the block ends; what is under way then ends by itself, or is cut and handed on."""
+        keeping = asyncio.create_task(self._keep_going(), name="jobs")
+        try:
+            yield self
+        finally:
+            self._stopping.set()
+            if self._loop is not None:
+                self._loop.shutdown.set()
+            await self._finish(keeping)
+
+    async def _finish(self, keeping: asyncio.Task[None]) -> None:
+        await asyncio.wait({keeping, *self._lanes}, timeout=self._grace_seconds)
+        for each in self._lanes:
+            each.cancel()
+        await asyncio.gather(*self._lanes, return_exceptions=True)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(keeping), 2.0)
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+
+    async def _keep_going(self) -> None:
+        """Take jobs; when the queue's connection is gone, with a new one."""
+        failures = 0
+        while not self._stopping.is_set():
+            try:
+                await self._take()
+                failures = 0
+            except (Unavailable, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as failure:
+                log.warning("queue_lost", error=type(failure).__name__)
+                failures += 1
+            except Exception as failure:  # whatever it was, deliveries must go on
+                log.error("queue_broken", failure=failure)
+                failures += 1
+            self.ready.clear()
+            await self._pause(_RECONNECT_SECONDS[min(failures, len(_RECONNECT_SECONDS) - 1)])
+
+    async def _take(self) -> None:
+        connection = await self._rooms.store.dedicated(
+            name="clinic-gateway jobs", plain=True, command_seconds=_COMMAND_SECONDS
+        )
+        lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        connection.add_termination_listener(lambda _: _end(lost))
+        self._lost, self._loop = lost, self._queue_on(connection)
+        try:
+            await housekeeping.wake_stranded(self._rooms)
+            self.ready.set()
+            if not self._stopping.is_set():
+                await self._loop.run(
+                    dequeue_timeout=_LOOK_EVERY,
+                    batch_size=_BATCH,
+                    max_concurrent_tasks=_MOST_AT_ONCE,
+                    shutdown_on_listener_failure=True,
+                    heartbeat_timeout=_TAKEN_OVER_AFTER,
+                )
+        finally:
+            self._loop = None
+            _end(lost)
+            with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await connection.close(timeout=2)
+
+    def _queue_on(self, connection: asyncpg.Connection) -> PgQueuer:
+        from pgqueuer import PgQueuer
+
+        queries = queue.queries(connection)
+        loop = PgQueuer(queries.driver, channel=queue.settings().channel, queries=queries)
+        loop.entrypoint(queue.LANE, accepts_context=False)(self._lane)
+        loop.entrypoint(queue.CALLBACK, accepts_context=False)(self._callback)
+        loop.schedule("stranded", _EVERY_MINUTE, accepts_context=False)(self._stranded)
+        loop.schedule("callbacks", _EVERY_TEN_MINUTES, accepts_context=False)(self._callbacks)
+        loop.schedule("housekeeping", _EVERY_HOUR, accepts_context=False)(self._housekeeping)
+        return loop
+
+    async def _lane(self, job: Job) -> None:
+        """Look after a lane. The job stays in the queue until that ends, so that another gateway can take over."""
+        named = queue.LaneJob.parse(job.payload or b"")
+        task = asyncio.create_task(self._look_after(named))
+        self._lanes.add(task)
+        task.add_done_callback(self._lanes.discard)
+        await self._unless_lost(task)
+
+    async def _unless_lost(self, task: asyncio.Task[None]) -> None:
+        """Wait for a task; without the queue's connection its loop must not wait, and the job comes again."""
+        from pgqueuer import RetryRequested
+
+        assert self._lost is not None
+        await asyncio.wait({task, self._lost}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise RetryRequested
+
+    async def _look_after(self, named: queue.LaneJob) -> None:
+        key = (named.tenant, named.endpoint)
+        turn = self._turns.get(key) or asyncio.Lock()
+        self._turns[key] = turn
+        async with turn:
+            await self._until_done(
+                lambda: lane.work(named, self._rooms, stopping=self._stopping.is_set), named.endpoint
+            )
+
+    async def _until_done(self, work: Callable[[], Awaitable[None]], about: UUID) -> None:
+        """Work, again after a pause where it fails: nothing is left lying."""
+        pause = _FAULT_SECONDS
+        while True:
+            try:
+                return await work()
+            except Unavailable:
+                await self._pause(_OUTAGE_SECONDS)
+            except Exception as failure:
+                log.error("lane_broken", failure=failure, endpoint=about)
+                await self._pause(pause)
+                pause = min(2 * pause, _LONGEST_FAULT_SECONDS)
+            if self._stopping.is_set():
+                return  # whoever starts next finds it stranded
+
+    async def _callback(self, job: Job) -> None:
+        """Publish what a vendor's message said; where that fails the job comes again, each time later."""
+        from pgqueuer import RetryRequested
+
+        try:
+            await inbound.publish_callback(job.payload or b"", self._rooms)
+            return
+        except Exception as failure:
+            log.error("callback_broken", failure=failure, job=int(job.id))
+        raise RetryRequested(timedelta(seconds=min(2.0**job.attempts, _LONGEST_FAULT_SECONDS)))
+
+    async def _stranded(self, _schedule: Any) -> None:
+        await self._kept_house(housekeeping.wake_stranded)
+
+    async def _callbacks(self, _schedule: Any) -> None:
+        await self._kept_house(housekeeping.wake_callbacks)
+
+    async def _housekeeping(self, _schedule: Any) -> None:
+        await self._kept_house(housekeeping.keep)
+
+    async def _kept_house(self, work: Callable[[Rooms], Awaitable[Any]]) -> None:
+        try:
+            await work(self._rooms)
+        except Unavailable as outage:  # the next time, then
+            log.warning("housekeeping_put_off", error=type(outage).__name__)
+        except Exception as failure:
+            log.error("housekeeping_broken", failure=failure)
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+
+
+def _end(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

@@ -1,0 +1,204 @@
+"""POST /hooks/{connection}: where vendors call us. Reads within the vendor's deadline, answers, and keeps nothing.
+
+Straight on ASGI: what is verified is the bytes that came. A message that is not taken gets a problem document that says so
+and nothing else: not why, and not a word of the message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+from starlette.types import Receive, Send
+from starlette.types import Scope as Asgi
+
+from gateway import metrics
+from gateway.errors import BodyTooLarge, GatewayError, InvalidRequest, NotFound, Unavailable
+from gateway.flows import inbound
+from gateway.flows.inbound import Received
+from gateway.flows.rooms import Rooms
+from gateway.log import Log
+from gateway.metrics import Result
+from gateway.web.answering import HEADERS, answer, header_list
+from gateway.web.problems import BodyTooSlow, Problem, problem_of, told
+from gateway.web.reading import ClientGone, Headers, Limits, request_id
+
+log = Log("gateway.web")
+
+PREFIX: Final = "/hooks/"
+PATH: Final = f"{PREFIX}{{connection}}"
+_ID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+_SHARE: Final = 0.6  # of the vendor's deadline: the rest is the network's
+_FINDING_SECONDS: Final = 3.0  # how long looking for the connection may take, whose deadline is not known yet
+_MOST_HEADER_BYTES: Final = 32 * 1024
+_Found = TypeVar("_Found")
+
+
+class NotTaken(GatewayError):
+    """The message is not the vendor's, is not fresh, or cannot be read."""
+
+    status = 400
+    code = "callback_refused"
+    title = "This message is not taken: it is not genuine, not fresh or not readable"
+
+
+class NotNow(GatewayError):
+    """The message is genuine, and the clinic lets nothing through for now."""
+
+    status = 503
+    code = "connection_suspended"
+    title = "This connection takes nothing just now; send the message again later"
+
+
+class NoHook(NotFound):
+    """Nobody takes messages there; a connection that is revoked is not told from one that never was."""
+
+    title = "Nobody takes messages at this address"
+
+
+@dataclass(slots=True)
+class _Visit:
+    """One request on its way: what was found so far."""
+
+    since: float
+    connection: UUID | None = None
+    connector: str = metrics.NO_CONNECTOR
+    until: float = 0.0
+
+
+class HookEndpoint:
+    """The ASGI application behind POST /hooks/{connection}."""
+
+    def __init__(self, rooms: Rooms, limits: Limits) -> None:
+        self._rooms = rooms
+        self._limits = limits
+        self._late: set[asyncio.Task[Any]] = set()
+
+    async def __call__(self, scope: Asgi, receive: Receive, send: Send) -> None:
+        """Answer one message; where it was one refusal too many, tell of it once the answer is out."""
+        asked = request_id(scope["headers"])
+        visit = _Visit(monotonic())
+        try:
+            received, problem = await self._judged(visit, scope, receive, asked)
+        except ClientGone:
+            return
+        metrics.callback(visit.connector, received.result, received.code)
+        await _send(send, problem, asked)
+        if received.burst is not None and visit.connection is not None:
+            await self._alarm(visit.connection, received.burst)
+
+    async def _judged(
+        self, visit: _Visit, scope: Asgi, receive: Receive, asked: str
+    ) -> tuple[Received, Problem | None]:
+        """What became of a message, and the problem that its sender is told of, if there is one."""
+        try:
+            received = await self._received(visit, scope, receive)
+        except ClientGone:
+            raise
+        except NotFound:
+            return Received(Result.NOWHERE), problem_of(NoHook(), asked)
+        except Exception as failure:
+            return Received(_result_of(failure)), told(failure, asked)
+        error = {Result.REFUSED: NotTaken, Result.SUSPENDED: NotNow}.get(received.result)
+        return received, None if error is None else problem_of(error(), asked)
+
+    async def _received(self, visit: _Visit, scope: Asgi, receive: Receive) -> Received:
+        """The steps in their order; nothing is read before there is somebody whom it could be for."""
+        connection = await self._find(visit, scope)
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > _MOST_HEADER_BYTES:
+            return self._refused(connection, "header_too_long")
+        try:
+            seconds = min(self._limits.body_seconds, visit.until - monotonic())
+            raw_body = await Headers(scope["headers"]).body(receive, Limits(self._limits.body_bytes, seconds))
+        except (BodyTooLarge, BodyTooSlow):
+            raise
+        except InvalidRequest:
+            return self._refused(connection, "malformed_request")
+        headers, url = _headers(scope), self._url(scope)
+        work = inbound.receive(connection, raw_body, headers, url, self._rooms)
+        return await self._within(visit.until - monotonic(), work)
+
+    async def _find(self, visit: _Visit, scope: Asgi) -> UUID:
+        """The connection that the message is for, and until when to answer. Raises NoHook."""
+        name = scope["path"].removeprefix(PREFIX)
+        if not _ID.fullmatch(name):
+            raise NoHook
+        door = await self._within(_FINDING_SECONDS, self._rooms.callbacks.door(UUID(name)))
+        reader = inbound.reader(door.connector, self._rooms)
+        visit.connection, visit.connector = door.connection, door.connector
+        visit.until = visit.since + _SHARE * reader.deadline_seconds
+        return door.connection
+
+    def _refused(self, connection: UUID, code: str) -> Received:
+        return Received(Result.REFUSED, code, self._rooms.callbacks.bursts.refused(connection, monotonic()))
+
+    async def _within(self, seconds: float, work: Coroutine[Any, Any, _Found]) -> _Found:
+        """What the work gives within a time; otherwise Unavailable at once, without waiting for it to be put away."""
+        task = asyncio.ensure_future(work)
+        try:
+            done, _ = await asyncio.wait({task}, timeout=max(seconds, 0))
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if done:
+            return task.result()
+        self._late.add(task)
+        task.add_done_callback(self._ended)
+        task.cancel()
+        raise Unavailable("this took longer than the vendor waits; send the message again")
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._late.discard(task)
+        if not task.cancelled():
+            task.exception()  # it is told of already, as taking too long
+
+    async def _alarm(self, connection: UUID, count: int) -> None:
+        try:
+            await inbound.alarm(connection, count, self._rooms)
+        except Exception as failure:
+            log.error("callback_alarm_failed", failure=failure, connection=connection)
+
+    def _url(self, scope: Asgi) -> str:
+        """The address that the vendor called. Where nobody set it, no host is made up: then it fits no signature."""
+        doors = self._rooms.callbacks
+        base = doors.public_url or ""
+        if not base and doors.trusts_host:
+            hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+            base = f"{scope['scheme']}://{hosts[0]}" if len(hosts) == 1 else ""
+        raw_path = scope.get("raw_path") or scope["path"].encode()
+        query = b"?" + scope["query_string"] if scope["query_string"] else b""
+        path: bytes = raw_path.partition(b"?")[0] + query
+        return base + path.decode("latin-1")
+
+
+def _headers(scope: Asgi) -> dict[str, str]:
+    """The headers by their names in lower case; one that is there twice is left out, since two readers may pick two."""
+    found: dict[str, str] = {}
+    twice = set()
+    for raw_name, raw_value in scope["headers"]:
+        name = raw_name.decode("latin-1").lower()
+        if name in found:
+            twice.add(name)
+        found[name] = raw_value.decode("latin-1")
+    return {name: value for name, value in found.items() if name not in twice}
+
+
+def _result_of(failure: Exception) -> Result:
+    if isinstance(failure, BodyTooLarge):
+        return Result.TOO_LARGE
+    if isinstance(failure, BodyTooSlow):
+        return Result.TOO_SLOW
+    return Result.UNAVAILABLE if isinstance(failure, Unavailable) else Result.FAILED
+
+
+async def _send(send: Send, problem: Problem | None, asked: str) -> None:
+    """An empty 200, which every vendor takes for an acknowledgement, or the problem."""
+    if problem is None:
+        await answer(send, 200, HEADERS, b"", asked)
+    else:
+        await answer(send, problem.status, header_list(problem), problem.body, asked)
