@@ -20,6 +20,7 @@ from gateway.jobs import Jobs
 from gateway.keyfiles import write_once
 from gateway.serve import listening, serving
 from scopes.scope import Area, Scope, Verb
+from scopes.vocabulary import ConnectionState
 
 EVERYTHING = tuple(Scope(area, verb) for area in Area for verb in Verb)
 _KEPT = "demo.json"  # the demo's tenant and key, in the data folder, readable by its owner only
@@ -45,10 +46,14 @@ async def running(settings: Settings, *, any_port: bool = False) -> AsyncIterato
     listener = listening(settings.host, settings.port, otherwise_any=any_port)
     async with AsyncExitStack() as stack:
         stack.callback(listener.close)
-        sandboxes = {
-            connector.id: await stack.enter_async_context(_sandbox(connector))
+        vendors = {
+            connector.id: connector.module("sandbox").create()
             for connector in Registry.load().connectors.values()
             if (connector.folder / "sandbox.py").is_file()
+        }
+        sandboxes = {
+            connector_id: await stack.enter_async_context(serving(vendor, listening("127.0.0.1", 0)))
+            for connector_id, vendor in vendors.items()
         }
         house = await stack.enter_async_context(opened(settings, sandboxes=sandboxes))
         tenant, api_key = await _clinic(house)
@@ -56,12 +61,9 @@ async def running(settings: Settings, *, any_port: bool = False) -> AsyncIterato
             await _connected(house, tenant, house.rooms.registry.connector(connector_id))
         await stack.enter_async_context(Jobs(house.rooms).running())
         url = await stack.enter_async_context(serving(house.web, listener))
+        for connector_id, vendor in vendors.items():
+            await _calling_back(house, tenant, house.rooms.registry.connector(connector_id), vendor, url)
         yield Demo(url, api_key, tenant, house)
-
-
-def _sandbox(connector: Connector) -> Any:
-    """The connector's emulator on a loopback port of its own; gives the URL."""
-    return serving(connector.module("sandbox").create(), listening("127.0.0.1", 0))
 
 
 async def _clinic(house: House) -> tuple[UUID, str]:
@@ -95,6 +97,20 @@ async def _connected(house: House, tenant: UUID, connector: Connector) -> None:
     )
     with suppress(Conflict):  # another demo on the same folder was faster
         await connect(_demo(tenant), wish, house.rooms)
+
+
+async def _calling_back(house: House, tenant: UUID, connector: Connector, vendor: Any, url: str) -> None:
+    """Let the sandbox tell the gateway what happens there, as its vendor would; nothing where the user cut it off."""
+    if connector.manifest.callback is None:
+        return
+    found = await house.rooms.connections.active(tenant, connector.id)
+    if found.state is not ConnectionState.ACTIVE:
+        return
+    secret: str = connector.module("sandbox").CALLBACK_SECRET
+    manifests = {connector.id: connector.manifest}
+    with suppress(Conflict):  # the user put two of their own there
+        await house.rooms.callbacks.add_secret(_demo(tenant), found.id, secret, manifests)
+        vendor.state.sandbox.callback_url = f"{url}/hooks/{found.id}"
 
 
 def _demo(tenant: UUID) -> Actor:

@@ -14,7 +14,7 @@ from typing import Annotated, Final, Protocol
 from pydantic import AwareDatetime, Field, StringConstraints
 
 from gateway.errors import InvalidRequest
-from gateway.kinds_of_hosts import MODELS, Thin
+from gateway.kinds_of_hosts import MODELS, Thin, Undeclared
 from scopes.fault import Fault
 from scopes.field import Disclosed, Shape, ShapeError, discloses, shape_of
 from scopes.vocabulary import Category
@@ -32,7 +32,7 @@ _TYPE: Final = re.compile(rf"(?=.{{3,128}}$){_WORD}(\.{_WORD}){{1,5}}")
 _PATTERN: Final = re.compile(rf"(?=.{{3,128}}$){_WORD}(\.{_WORD}){{0,5}}\.\*")
 _EVERYTHING: Final = "*"
 _OWN_WORDS: Final = frozenset({"endpoint", "callback", "gateway"})
-_THIN: Final = shape_of(Thin)
+_UNDECLARED: Final = shape_of(Undeclared)
 _Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.]{0,63}$"), Field(examples=["failing"])]
 _Count = Annotated[int, Field(strict=True, ge=0, examples=[50])]
 
@@ -107,7 +107,7 @@ class Kinds:
 
     def kind(self, type_: str) -> Kind:
         """The kind of that type. A type that nobody declared tells its id and nothing else."""
-        return self._kinds.get(type_) or Kind(type_, _THIN, "An event of the host's own", HOST)
+        return self._kinds.get(type_) or Kind(type_, _UNDECLARED, "An event of the host's own", HOST)
 
     def publishable(self, type_: str) -> None:
         """Raise InvalidRequest unless a host may publish events of this type."""

@@ -45,6 +45,12 @@ class Thin(Disclosed):
     id: Id
 
 
+class Undeclared(Disclosed):
+    """An event of a type that nobody declared: which record, where there is one, and never more."""
+
+    id: Annotated[EventId | None, discloses(Category.IDENTIFIER, "what happened to which record")] = None
+
+
 class Appointment(Thin):
     """An appointment as it stands after the event."""
 
