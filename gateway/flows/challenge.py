@@ -30,9 +30,15 @@ _OK: Final = 200
 
 
 @lru_cache(maxsize=4096)
+def address_of(url: str) -> httpx2.URL:
+    """An endpoint's address, read once: a request that reads it anew pays twice its own price for that."""
+    return httpx2.URL(url)
+
+
+@lru_cache(maxsize=4096)
 def route_of(url: str, *, seconds: float = DELIVERY_SECONDS, max_answer_bytes: int = 1 << 18) -> Route:
     """The way to an endpoint and nowhere else; raises ValueError for what is no address."""
-    place = httpx2.URL(url)
+    place = address_of(url)
     path = place.raw_path.decode("ascii").partition("?")[0]
     origin = f"{place.scheme}://{place.netloc.decode('ascii')}"
     return Route(
@@ -50,7 +56,7 @@ async def challenge(endpoint: Endpoint, rooms: Rooms, *, seconds: float = CHALLE
     headers = endpoint.signer().headers(message, int(rooms.clock().timestamp()), body)
     route = route_of(endpoint.url, seconds=seconds, max_answer_bytes=_MOST_ANSWER_BYTES)
     passage = rooms.egress.through(route, credential=None, idempotency_key=message, repeat=Repeat.NEVER)
-    request = httpx2.Request("POST", endpoint.url, headers=headers, content=body)
+    request = httpx2.Request("POST", address_of(endpoint.url), headers=headers, content=body)
     try:
         try:
             answer = await passage.send(request)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
-from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -20,7 +19,7 @@ from connectors.contract import Ambiguous, Rejected, VendorAnswer
 from gateway.calls import Actor
 from gateway.endpoints import CONNECTOR, Endpoint, Recipient, Status
 from gateway.errors import Unavailable
-from gateway.flows.challenge import DELIVERY_SECONDS, route_of
+from gateway.flows.challenge import DELIVERY_SECONDS, address_of, route_of
 from gateway.flows.publish import SEALED_AS
 from gateway.flows.rooms import Rooms
 from gateway.flows.schedule import SLOW_DOWN, next_attempt, wish_of
@@ -113,16 +112,10 @@ async def _attempt(waiting: Waiting, rooms: Rooms) -> Attempted:
         )
         disclosure.through(passage)
         headers = endpoint.signer().headers(str(row.event), int(rooms.clock().timestamp()), body)
-        answer = await passage.send(httpx2.Request("POST", _address(endpoint.url), headers=headers, content=body))
+        answer = await passage.send(httpx2.Request("POST", address_of(endpoint.url), headers=headers, content=body))
         settling.hear(answer)
         _judge(answer.status_code, disclosure)
     return settling.attempted(disclosure)
-
-
-@lru_cache(maxsize=4096)
-def _address(url: str) -> httpx2.URL:
-    """Read once: it costs more than signing."""
-    return httpx2.URL(url)
 
 
 def _judge(status: int, disclosure: Disclosure) -> None:

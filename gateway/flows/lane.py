@@ -34,7 +34,8 @@ IN_FLIGHT: Final = 8
 FETCHED_AT_ONCE: Final = 32
 _FEW_LEFT: Final = 12  # fetch more before the last of them is begun
 _BETWEEN_LOOKS_SECONDS: Final = 0.005
-_LONGEST_POLL_SECONDS: Final = 2.0
+_LONGEST_POLL_SECONDS: Final = 0.5
+_LINGER_SECONDS: Final = 0.02
 _HANDING_ON_SECONDS: Final = 2.0
 
 
@@ -72,6 +73,7 @@ class _Lane:
         self._now = asyncio.get_running_loop().time
         self._fetching: asyncio.Task[None] | None = None
         self._flying: dict[asyncio.Task[None], Waiting] = {}
+        self._begun = False  # something was tried since the lane last lingered
         self._landed = asyncio.Event()
         self._broken: BaseException | None = None  # what ends the work
         self._idle = False
@@ -98,6 +100,11 @@ class _Lane:
                     await self._warn(self._warning)
                 if self._why_off is not None:
                     await self._switch_off(self._why_off)
+                if self._begun and self._may_begin:
+                    # What follows soon costs one look now, or a job, an opening and a closing of the lane later.
+                    self._begun = False
+                    await asyncio.sleep(_LINGER_SECONDS)
+                    continue
                 if await self._close():
                     return
                 if self._idle:  # it is active again: what was remembered of it is old
@@ -187,6 +194,7 @@ class _Lane:
         self.take(found, standing)
 
     def _begin(self, waiting: Waiting) -> None:
+        self._begun = True
         task = asyncio.create_task(self._attempt(waiting))
         self._flying[task] = waiting
         task.add_done_callback(self._land)

@@ -335,7 +335,9 @@ async def test_a_lane_with_work_that_nobody_looks_at_is_found_at_start_and_by_wh
     await as_owner(dsn, "DELETE FROM pgqueuer WHERE convert_from(payload, 'UTF8') LIKE $1", f"%{endpoint.id}%")
     async with working(house):
         await settled(house, clinic)
-        await as_owner(dsn, "UPDATE lanes SET woken = true WHERE endpoint = $1", endpoint.id)  # and no job: lost
+        # Once the lane sleeps: awake, and no job for it.
+        lost = "UPDATE lanes SET woken = true WHERE endpoint = $1 AND NOT woken RETURNING true"
+        await until(lambda: as_owner(dsn, lost, endpoint.id))
         await happened(house, clinic)
         await asyncio.sleep(0.3)
         assert len(listener.heard) == 1

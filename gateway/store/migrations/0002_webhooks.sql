@@ -84,9 +84,11 @@ CREATE TABLE deliveries (
     changed_at  timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (tenant, id)
 ) WITH (fillfactor = 80);
-CREATE UNIQUE INDEX deliveries_once ON deliveries (tenant, event, endpoint);
-CREATE INDEX deliveries_due ON deliveries (tenant, endpoint, next_at, id) WHERE state = 'waiting';
-CREATE INDEX deliveries_endpoint ON deliveries (tenant, endpoint, id);
+-- Only the primary key begins with the tenant. An index that did would be a match for `tenant = .. AND id = ..` too, and a plan
+-- made while the table was empty may take it and then read every row of the tenant for one (ids are unique across tenants).
+CREATE UNIQUE INDEX deliveries_once ON deliveries (event, endpoint, tenant);
+CREATE INDEX deliveries_due ON deliveries (endpoint, next_at, id) WHERE state = 'waiting';
+CREATE INDEX deliveries_endpoint ON deliveries (endpoint, id);
 
 CREATE TABLE attempts (
     tenant      uuid NOT NULL,
@@ -244,7 +246,7 @@ BEGIN
         SELECT w.id, w.attempts, w.round, w.event, w.next_at FROM deliveries w
         WHERE w.tenant = p_tenant AND w.endpoint = p_endpoint AND w.state = 'waiting' AND w.next_at <= p_now
             AND w.id <> ALL (p_but)
-        ORDER BY w.tenant, w.endpoint, w.next_at, w.id LIMIT p_most
+        ORDER BY w.endpoint, w.next_at, w.id LIMIT p_most
     ) d LEFT JOIN LATERAL (
         -- The limit keeps the two apart: each event is looked up by its key, and never the tenant's events by the delivery's.
         SELECT v.at, v.type, v.subject, v.sequence, v.sealed FROM events v
