@@ -1,7 +1,7 @@
 """Run every measurement, print the table and write latest.json. Exit code 0 whatever the figures say.
 
 BENCH_SECONDS is the length of one measurement (default 1), BENCH_ROUNDS how often each is repeated (default 5);
-BENCH_SUBJECTS picks some, as in `BENCH_SUBJECTS=B,C`.
+BENCH_SUBJECTS picks some, as in `BENCH_SUBJECTS=B,C`; W is everything about webhooks.
 """
 
 import json
@@ -9,8 +9,8 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks import ledger, report
-from benchmarks.measure import Figure, Settings, figures
+from benchmarks import ledger, report, webhooks
+from benchmarks.measure import Figure, Settings, figures, wants
 
 LATEST = Path(__file__).with_name("latest.json")
 
@@ -28,7 +28,8 @@ def main() -> None:
         if sys.stderr.isatty():
             print(f"\r{len(measured)} measured, now {figure.subject} {figure.callers:<4}", end="", file=sys.stderr)
     appends = ledger.appends(settings.seconds)
-    summary = report.summarise(settings, measured, appends)
+    webhook = webhooks.measured(settings.seconds, settings.rounds) if wants(settings, "W") else None
+    summary = report.summarise(settings, measured, appends, webhook)
     print("\n" + report.table(summary))
     LATEST.write_text(json.dumps(summary, indent=1) + "\n")
 

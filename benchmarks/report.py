@@ -8,6 +8,7 @@ from typing import Any
 
 import psutil
 
+from benchmarks import webhooks
 from benchmarks.measure import Figure, Settings
 
 SUBJECTS = {
@@ -47,8 +48,11 @@ COMMIT_GOALS = {16: 0.3, 64: 0.1}
 APPEND_GOALS = {128: 15_000.0}
 
 
-def summarise(settings: Settings, measured: list[Figure], appends: Mapping[int, float]) -> dict[str, Any]:
+def summarise(
+    settings: Settings, measured: list[Figure], appends: Mapping[int, float], webhook: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Everything that was measured and what follows from it."""
+    webhook = webhook or {}
     return {
         "machine": {
             "cores": psutil.cpu_count(),
@@ -63,7 +67,9 @@ def summarise(settings: Settings, measured: list[Figure], appends: Mapping[int, 
         + [
             judged("ledger appends a second", waiting, value, at_least=APPEND_GOALS.get(waiting))
             for waiting, value in appends.items()
-        ],
+        ]
+        + list(webhooks.goals(webhook)),
+        "webhooks": webhook,
         "rounds": [asdict(figure) for figure in measured],
     }
 
@@ -151,13 +157,14 @@ def table(summary: dict[str, Any]) -> str:
             lines.append(f"{'':9}first error: {line['first_error']}")
     lines += ["", *(f"{name:9}{meaning}" for name, meaning in SUBJECTS.items())]
     lines += ["load     CPU of the load generator, as a share of one core", ""]
+    lines += webhooks.table(summary["webhooks"])
     return "\n".join([*lines, *(verdict(line) for line in summary["ratios"])])
 
 
 def verdict(line: dict[str, Any]) -> str:
     """One ratio and whether it meets its goal."""
     value = f"{line['value']:,.0f}" if line["value"] >= 1000 else f"{line['value']:.2f}"
-    said = f"{line['name']:26}{line['callers']:>5} callers {value:>9}"
+    said = f"{line['name']:26}{line.get('of') or str(line['callers']) + ' callers':>18}{value:>9}"
     if line["met"] is None:
         return said
     return f"{said}   goal {'at most' if line['at_most'] else 'at least'} {line['goal']:,g}: " + (
