@@ -18,11 +18,9 @@ from gateway.callers import Callers
 from gateway.config import Settings
 from gateway.connections import Connections
 from gateway.egress import CurlEngine, Door, Route
-from gateway.endpoints import Endpoints
 from gateway.errors import GatewayError
 from gateway.flows.rooms import Rooms
 from gateway.keyfiles import add_master_key, log_keys, master_keys
-from gateway.kinds import Kinds
 from gateway.ledger.log import Ledger
 from gateway.ledger.proofs import Proofs
 from gateway.ledger.writer import Writer
@@ -34,6 +32,8 @@ from gateway.store.pool import Store
 from gateway.subjects import Subjects
 from gateway.vault import Vault
 from gateway.web.api.app import application
+from gateway.webhooks.endpoints import Endpoints
+from gateway.webhooks.kinds import Kinds
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp

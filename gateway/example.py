@@ -100,7 +100,9 @@ def shown(clinic: Demo, example: Example) -> None:
     console.print("Try it:", highlight=False)
     console.print(_curl(clinic), highlight=False, soft_wrap=True, markup=False)
     console.print()
-    console.print("Hear of it: docs/receive-a-webhook.md says how an endpoint is registered and verified.", highlight=False)
+    console.print(
+        "Hear of it: docs/receive-a-webhook.md says how an endpoint is registered and verified.", highlight=False
+    )
     console.print()
     console.print("Stop with Ctrl-C. The next start finds everything again.", highlight=False)
 

@@ -20,12 +20,12 @@ from gateway.app import House, opened
 from gateway.calls import Actor
 from gateway.config import Settings
 from gateway.demo import EVERYTHING
-from gateway.endpoints import Recipient
 from gateway.flows.endpoints import Wish, register
 from gateway.flows.publish import NewEvent, publish
 from gateway.jobs import Jobs
 from gateway.log import configure
 from gateway.store import deliveries
+from gateway.webhooks.endpoints import Recipient
 from scopes.vocabulary import Purpose
 
 Ask = Callable[[dict[str, Any]], Awaitable[Any]]

@@ -16,9 +16,9 @@ import orjson
 
 from connectors.contract import ConnectorError, Unreachable
 from gateway.egress import Route
-from gateway.endpoints import Endpoint
 from gateway.flows.rooms import Rooms
 from gateway.ids import new_id
+from gateway.webhooks.endpoints import Endpoint
 from scopes.vocabulary import Repeat
 
 CHALLENGE_SECONDS: Final = 10.0

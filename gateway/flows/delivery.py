@@ -17,17 +17,17 @@ import orjson
 
 from connectors.contract import Ambiguous, Rejected, VendorAnswer
 from gateway.calls import Actor
-from gateway.endpoints import CONNECTOR, Endpoint, Recipient, Status
 from gateway.errors import Unavailable
 from gateway.flows.challenge import DELIVERY_SECONDS, address_of, route_of
 from gateway.flows.publish import SEALED_AS
 from gateway.flows.rooms import Rooms
 from gateway.flows.schedule import SLOW_DOWN, next_attempt, wish_of
-from gateway.kinds import Kind
 from gateway.ledger.log import Disclosure, Intent
 from gateway.ledger.writer import StandingChanged
 from gateway.store import deliveries as rows
 from gateway.store.ledger import SettlementRow
+from gateway.webhooks.endpoints import CONNECTOR, Endpoint, Recipient, Status
+from gateway.webhooks.kinds import Kind
 from scopes.decision import decide
 from scopes.minimize import Minimized, minimize
 from scopes.vocabulary import Outcome, Purpose, Repeat

@@ -17,13 +17,13 @@ from gateway.calls import Actor
 from gateway.egress.address import is_public
 from gateway.egress.letter import place_of
 from gateway.egress.route import is_literal
-from gateway.endpoints import Endpoint, Hearing, NewEndpoint, Recipient, Status, Why
 from gateway.errors import Conflict, InvalidRequest
 from gateway.flows.challenge import CHALLENGE_SECONDS, challenge, route_of
 from gateway.flows.publish import NewEvent, publish
 from gateway.flows.rooms import Rooms
-from gateway.kinds import GATEWAY, ID, TEST, Kinds, fits, is_pattern
-from gateway.signing import Signing
+from gateway.webhooks.endpoints import Endpoint, Hearing, NewEndpoint, Recipient, Status, Why
+from gateway.webhooks.kinds import GATEWAY, ID, TEST, Kinds, fits, is_pattern
+from gateway.webhooks.signing import Signing
 from scopes.decision import DENIED_PURPOSES
 from scopes.fault import Fault
 from scopes.vocabulary import Category, Purpose

@@ -29,11 +29,11 @@ from gateway.errors import InvalidRequest, NotFound, Unavailable
 from gateway.flows.publish import NewEvent, publish
 from gateway.flows.rooms import Rooms
 from gateway.ids import id_of, new_id
-from gateway.kinds import CALLBACK_REFUSED, GATEWAY, prefix_of
 from gateway.log import Log
 from gateway.metrics import Result
 from gateway.store import callbacks as rows
 from gateway.store import jobs, notices
+from gateway.webhooks.kinds import CALLBACK_REFUSED, GATEWAY, prefix_of
 
 log = Log("gateway.inbound")
 

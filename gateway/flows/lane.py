@@ -15,18 +15,18 @@ from dataclasses import replace
 from typing import Any, Final
 
 from gateway.calls import Actor
-from gateway.endpoints import Status, Why
 from gateway.errors import Conflict, LedgerUnavailable, NotFound, Unavailable
 from gateway.flows.delivery import Attempted, Ended, Waiting, deliver
 from gateway.flows.publish import NewEvent, publish
 from gateway.flows.rooms import Rooms
 from gateway.flows.schedule import WARNINGS, Health, next_attempt
 from gateway.ids import new_id
-from gateway.kinds import FAILING, GATEWAY, ID, OFF
 from gateway.log import Log
 from gateway.store import deliveries, notices
 from gateway.store import lanes as rows
 from gateway.store.jobs import LaneJob
+from gateway.webhooks.endpoints import Status, Why
+from gateway.webhooks.kinds import FAILING, GATEWAY, ID, OFF
 
 log = Log("gateway.deliveries")
 

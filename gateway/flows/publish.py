@@ -15,9 +15,9 @@ import orjson
 from gateway.errors import InvalidRequest
 from gateway.flows.rooms import Rooms
 from gateway.ids import new_id
-from gateway.kinds import HOST
 from gateway.store import events as rows
 from gateway.store import jobs
+from gateway.webhooks.kinds import HOST
 from scopes.minimize import Fault, InvalidPayload, Minimized, minimize
 
 SEALED_AS: Final = "event"  # what the vault seals it for

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from gateway.endpoints import Status
 from gateway.errors import Conflict, NotFound
 from gateway.flows.rooms import Rooms
 from gateway.store import deliveries as rows
 from gateway.store import lanes
+from gateway.webhooks.endpoints import Status
 
 
 async def replay_one(tenant: UUID, delivery: UUID, rooms: Rooms) -> rows.DeliveryRow:

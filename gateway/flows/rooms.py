@@ -11,12 +11,12 @@ from gateway.callbacks import Callbacks
 from gateway.callers import Callers
 from gateway.connections import Connections
 from gateway.egress import Door, Route
-from gateway.endpoints import Endpoints
-from gateway.kinds import Kinds
 from gateway.ledger.log import Ledger
 from gateway.ledger.proofs import Proofs
 from gateway.store.pool import Store
 from gateway.subjects import Subjects
+from gateway.webhooks.endpoints import Endpoints
+from gateway.webhooks.kinds import Kinds
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,9 @@ import pytest
 from joserfc.jwk import OKPKey
 
 from gateway.calls import Actor
-from gateway.endpoint import NewEndpoint, Recipient, Status
 from gateway.store.pool import SET_TENANTS
 from gateway.web.api.app import OPERATIONS
+from gateway.webhooks.endpoint import NewEndpoint, Recipient, Status
 from scopes.vocabulary import Purpose
 from tests.acceptance.served import Caller, Served, gateway
 from tests.gateway.egress.vendor import Vendor, answer

@@ -18,7 +18,7 @@ from standardwebhooks import Webhook
 from gateway.flows import schedule
 from gateway.flows.challenge import CHALLENGE_SECONDS, DELIVERY_SECONDS
 from gateway.ids import new_id
-from gateway.signing import Signer, new_secret, public_of
+from gateway.webhooks.signing import Signer, new_secret, public_of
 from tests.acceptance.reference import NPM, ROOT, Message, in_node, in_python, installed
 
 PAGE = (ROOT / "docs" / "receive-a-webhook.md").read_text(encoding="utf-8")

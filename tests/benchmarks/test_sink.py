@@ -13,7 +13,7 @@ from benchmarks.programs import Program
 from benchmarks.sink import TEMPERS
 from benchmarks.stage import ask
 from gateway.ids import new_id
-from gateway.signing import Signer, new_secret
+from gateway.webhooks.signing import Signer, new_secret
 
 SECRET = new_secret("v1")
 BODY = b'{"type":"appointment.moved"}'

@@ -12,7 +12,7 @@ from connectors.contract import CallbackRefused
 from connectors.folder import Connector
 from connectors.registry import Registry
 from connectors.review import recordings
-from gateway.kinds import Kinds, prefix_of
+from gateway.webhooks.kinds import Kinds, prefix_of
 from scopes.minimize import minimize
 from tests.conformance.harness import CANARY, GARBAGE
 

@@ -13,11 +13,11 @@ from uuid import UUID
 import orjson
 
 from gateway.app import House
-from gateway.endpoints import Endpoint, NewEndpoint, Recipient, Status
 from gateway.flows.publish import NewEvent, Published, publish
 from gateway.jobs import Jobs
 from gateway.store import deliveries, lanes, notices
 from gateway.store.deliveries import AttemptRow, DeliveryRow, Sought
+from gateway.webhooks.endpoints import Endpoint, NewEndpoint, Recipient, Status
 from scopes.vocabulary import Category, Purpose
 from tests.gateway.egress.vendor import Vendor, answer
 from tests.gateway.house import Clinic

@@ -17,13 +17,13 @@ import pytest
 
 from gateway.app import House, opened
 from gateway.config import Settings
-from gateway.endpoints import Status
 from gateway.errors import Unavailable
 from gateway.flows.housekeeping import wake_stranded
 from gateway.flows.lane import work
 from gateway.ids import new_id
 from gateway.store import events, lanes
 from gateway.store import jobs as queue
+from gateway.webhooks.endpoints import Status
 from tests.gateway.egress.vendor import answer
 from tests.gateway.house import Clinic, OpenHouse, connected
 from tests.gateway.listener import TYPE, Listener, endpoint_at, happened, rows_of, settled, until, working

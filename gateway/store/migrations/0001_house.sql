@@ -201,48 +201,6 @@ BEGIN
     END LOOP;
 END $$;
 
--- Append a batch: all of it, or nothing (40001) when a head is not where the caller thought it --------------------------
-
-CREATE TYPE gateway_head_move AS (tenant uuid, size bigint, standing bigint, new_size bigint, new_edge bytea);
-
-CREATE FUNCTION gateway_append(
-    p_moves gateway_head_move[], p_entries entries[], p_disclosures disclosures[], p_outcomes outcomes[],
-    p_answers answers[], p_refusals refusals[], p_nodes nodes[]
-) RETURNS void
-LANGUAGE plpgsql AS $$
-DECLARE
-    v_tenants uuid[] := ARRAY(SELECT m.tenant FROM unnest(p_moves) m);
-    v_moved integer;
-BEGIN
-    PERFORM set_config('gateway.tenants', array_to_string(v_tenants, ','), true);
-    IF cardinality(v_tenants) > 1 THEN
-        -- In one order everywhere, so that two writers wait for each other and never deadlock.
-        PERFORM 1 FROM heads h WHERE h.tenant = ANY (v_tenants) ORDER BY h.tenant FOR UPDATE;
-    END IF;
-    UPDATE heads h SET size = m.new_size, edge = m.new_edge FROM unnest(p_moves) m
-        WHERE h.tenant = m.tenant AND h.size = m.size AND h.standing = m.standing;
-    GET DIAGNOSTICS v_moved = ROW_COUNT;
-    IF v_moved < cardinality(v_tenants) THEN
-        RAISE EXCEPTION 'a head moved' USING ERRCODE = 'serialization_failure';
-    END IF;
-    INSERT INTO entries SELECT * FROM unnest(p_entries);
-    IF cardinality(p_disclosures) > 0 THEN
-        INSERT INTO disclosures SELECT * FROM unnest(p_disclosures);
-    END IF;
-    IF cardinality(p_outcomes) > 0 THEN
-        INSERT INTO outcomes SELECT * FROM unnest(p_outcomes);
-    END IF;
-    IF cardinality(p_answers) > 0 THEN
-        INSERT INTO answers SELECT * FROM unnest(p_answers) ON CONFLICT DO NOTHING;
-    END IF;
-    IF cardinality(p_refusals) > 0 THEN
-        INSERT INTO refusals SELECT * FROM unnest(p_refusals);
-    END IF;
-    IF cardinality(p_nodes) > 0 THEN
-        INSERT INTO nodes SELECT * FROM unnest(p_nodes);
-    END IF;
-END $$;
-
 -- Questions that come before a tenant is known: which tenant does this key or issuer belong to, whose intents are orphaned?
 
 CREATE FUNCTION gateway_key_owner(key_id text) RETURNS uuid
@@ -260,14 +218,19 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT DISTINCT d.tenant FROM data_keys d ORDER BY d.tenant
 $$;
 
+-- A writer lives as long as its session holds the advisory lock under its id.
+CREATE FUNCTION gateway_writer_lives(p_writer bigint) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (
+        SELECT 1 FROM pg_locks l WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.classid = 7301
+            AND l.objid = (p_writer % 2147483647)::oid
+            AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))
+$$;
+
 -- Intents of writers that no longer live (nobody holds their advisory lock) and that have no outcome.
 CREATE FUNCTION gateway_orphans(at_most integer) RETURNS TABLE (tenant uuid, id uuid, index bigint, writer bigint)
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    WITH gone AS MATERIALIZED (
-        SELECT w.id FROM writers w WHERE NOT EXISTS (
-            SELECT 1 FROM pg_locks l WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.classid = 7301
-                AND l.objid = (w.id % 2147483647)::oid AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))
-    )
+    WITH gone AS MATERIALIZED (SELECT w.id FROM writers w WHERE NOT gateway_writer_lives(w.id))
     SELECT d.tenant, d.id, d.index, d.writer FROM disclosures d JOIN gone ON d.writer = gone.id
     WHERE NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.tenant = d.tenant AND o.disclosure = d.id)
     ORDER BY d.tenant, d.index LIMIT at_most
@@ -275,9 +238,7 @@ $$;
 
 CREATE FUNCTION gateway_forget_writers() RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    DELETE FROM writers w WHERE NOT EXISTS (
-        SELECT 1 FROM pg_locks l WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.classid = 7301
-            AND l.objid = (w.id % 2147483647)::oid AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))
+    DELETE FROM writers w WHERE NOT gateway_writer_lives(w.id)
 $$;
 
 GRANT SELECT ON tenants, gateway_migrations TO gateway_request;

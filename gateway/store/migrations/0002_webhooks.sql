@@ -298,14 +298,6 @@ BEGIN
     RETURN QUERY SELECT true, v_next;
 END $$;
 
-CREATE FUNCTION gateway_writer_lives(p_writer bigint) RETURNS boolean
-LANGUAGE sql STABLE AS $$
-    SELECT EXISTS (
-        SELECT 1 FROM pg_locks l WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.classid = 7301
-            AND l.objid = (p_writer % 2147483647)::oid
-            AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))
-$$;
-
 -- Questions that come before a tenant is known --------------------------------------------------------------------------------
 
 CREATE FUNCTION gateway_connection_owner(p_connection uuid) RETURNS uuid
@@ -330,14 +322,14 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT t.tenant FROM tenants t ORDER BY t.tenant
 $$;
 
--- The ledger's append, which now settles deliveries in the same transaction as the outcome of their attempt ---------------
+-- Append to the ledger: all of a batch, or nothing (40001) when a head is not where the caller thought it ------------------
 
+CREATE TYPE gateway_head_move AS (tenant uuid, size bigint, standing bigint, new_size bigint, new_edge bytea);
 CREATE TYPE gateway_settlement AS (
     tenant uuid, delivery uuid, number integer, at timestamptz, milliseconds integer, outcome text, status smallint, code text,
     disclosure uuid, state text, next_at timestamptz, round smallint
 );
 
-DROP FUNCTION gateway_append(gateway_head_move[], entries[], disclosures[], outcomes[], answers[], refusals[], nodes[]);
 CREATE FUNCTION gateway_append(
     p_moves gateway_head_move[], p_entries entries[], p_disclosures disclosures[], p_outcomes outcomes[],
     p_answers answers[], p_refusals refusals[], p_nodes nodes[], p_settlements gateway_settlement[]

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from gateway.signing import Signing
 from gateway.web.api.models import Given, Names, Path, is_plain
+from gateway.webhooks.signing import Signing
 from scopes.vocabulary import Category, Purpose
 
 _EVENTS = "Types of events, groups such as `appointment.*`, or `*`. GET /v1/events/types lists the declared types."

@@ -6,7 +6,6 @@ does that answer lie sealed for a day.
 
 from __future__ import annotations
 
-from gateway.endpoints import Endpoint, Recipient
 from gateway.flows.endpoints import Terms, Wish, register, regrant, resume, suspend, try_out
 from gateway.web.api.cursor import after_id, next_cursor
 from gateway.web.api.endpoint_answers import (
@@ -20,6 +19,7 @@ from gateway.web.api.endpoint_answers import (
 from gateway.web.api.endpoint_bodies import EndpointBody, HearingBody
 from gateway.web.api.models import PageQuery
 from gateway.web.api.operation import Asked, Operation, Reply
+from gateway.webhooks.endpoints import Endpoint, Recipient
 from scopes.scope import Area, Scope, Verb
 
 _READ, _WRITE = Scope(Area.ENDPOINTS, Verb.READ), Scope(Area.ENDPOINTS, Verb.WRITE)

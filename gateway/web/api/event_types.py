@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import cache
 
 from connectors.example import example_of
-from gateway.kinds import Kind
 from gateway.web.api.catalog import fields_of
 from gateway.web.api.endpoint_answers import EventTypeAnswer, EventTypesAnswer
 from gateway.web.api.operation import Asked, Operation, Reply
+from gateway.webhooks.kinds import Kind
 from scopes.scope import Area, Scope, Verb
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from gateway.errors import NotFound
 from gateway.flows.publish import NewEvent, publish
-from gateway.kinds import HOST
 from gateway.store import events as rows
 from gateway.web.api.delivery_answers import EventAnswer, PublishedAnswer
 from gateway.web.api.delivery_bodies import EventBody
 from gateway.web.api.operation import Asked, Operation, Reply
+from gateway.webhooks.kinds import HOST
 from scopes.scope import Area, Scope, Verb
 
 _READ, _WRITE = Scope(Area.EVENTS, Verb.READ), Scope(Area.EVENTS, Verb.WRITE)

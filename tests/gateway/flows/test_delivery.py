@@ -12,7 +12,6 @@ from standardwebhooks.webhooks import Webhook
 
 from connectors.contract import Unreachable
 from gateway.app import House
-from gateway.endpoints import Endpoint, Hearing, NewEndpoint, Recipient, Status
 from gateway.errors import InvalidRequest
 from gateway.flows.lane import work
 from gateway.flows.publish import NewEvent, publish
@@ -20,6 +19,7 @@ from gateway.flows.schedule import DELAYS
 from gateway.store import events
 from gateway.store.deliveries import DeliveryRow
 from gateway.store.jobs import LaneJob
+from gateway.webhooks.endpoints import Endpoint, Hearing, NewEndpoint, Recipient, Status
 from scopes.vocabulary import Purpose
 from tests.gateway.egress.vendor import answer
 from tests.gateway.house import Clinic, entries_of

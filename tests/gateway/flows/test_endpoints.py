@@ -13,9 +13,9 @@ from standardwebhooks import Webhook
 
 from gateway.app import House
 from gateway.egress import Door
-from gateway.endpoints import Recipient, Status, Why
 from gateway.errors import Conflict, InvalidRequest
 from gateway.flows.endpoints import Registered, Terms, Wish, register, regrant, resume, suspend, try_out
+from gateway.webhooks.endpoints import Recipient, Status, Why
 from scopes.vocabulary import Category, Purpose
 from tests.gateway.egress.doubles import Names
 from tests.gateway.egress.vendor import answer

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from gateway.app import House
-from gateway.endpoints import Endpoint, Status
 from gateway.flows.lane import IN_FLIGHT, work
 from gateway.flows.publish import NewEvent, publish
 from gateway.ledger.writer import Draft, append_within
 from gateway.store import events
 from gateway.store.jobs import LaneJob
+from gateway.webhooks.endpoints import Endpoint, Status
 from tests.gateway.egress.vendor import answer
 from tests.gateway.house import Clinic, entries_of
 from tests.gateway.listener import (

@@ -8,7 +8,6 @@ from datetime import timedelta
 import pytest
 
 from gateway.app import House
-from gateway.endpoints import Endpoint, Status
 from gateway.errors import Conflict, NotFound
 from gateway.flows.housekeeping import ROWS_KEPT, keep, keep_one
 from gateway.flows.lane import work
@@ -16,6 +15,7 @@ from gateway.flows.replay import replay_one, replay_since
 from gateway.ids import new_id
 from gateway.store import events
 from gateway.store.jobs import LaneJob
+from gateway.webhooks.endpoints import Endpoint, Status
 from tests.gateway.house import Clinic
 from tests.gateway.listener import Clock, Listener, attempts_of, endpoint_at, happened, notices_of, rows_of
 

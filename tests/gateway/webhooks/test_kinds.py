@@ -10,8 +10,8 @@ import pytest
 from connectors.example import example_of
 from connectors.registry import Registry
 from gateway.errors import InvalidRequest
-from gateway.kinds import Kind, Kinds, fits, is_pattern, is_type
-from gateway.kinds_of_hosts import Id, Thin
+from gateway.webhooks.kinds import Kind, Kinds, fits, is_pattern, is_type
+from gateway.webhooks.kinds_of_hosts import Id, Thin
 from scopes.field import Disclosed, ShapeError, discloses, shape_of
 from scopes.minimize import InvalidPayload, minimize
 from scopes.vocabulary import Category

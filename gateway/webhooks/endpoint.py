@@ -10,9 +10,9 @@ from typing import Final
 from uuid import UUID
 
 from gateway.connections import Clinic
-from gateway.kinds import ID, Kind, fits
-from gateway.signing import Signer, Signing, public_of
 from gateway.store.endpoints import SecretRow
+from gateway.webhooks.kinds import ID, Kind, fits
+from gateway.webhooks.signing import Signer, Signing, public_of
 from scopes.decision import ActionRule
 from scopes.field import Shape
 from scopes.grant import Grant

@@ -1,6 +1,6 @@
 """The kinds of event there are, and what each may tell at most. Who hears of them is said by the endpoints.
 
-Three sources: what hosts publish (gateway/kinds_of_hosts.py, and any other type with nothing but an id), what vendors
+Three sources: what hosts publish (gateway/webhooks/kinds_of_hosts.py, and any other type with nothing but an id), what vendors
 tell us (`<connector>.<the vendor's type>`, as the connector's callback declares it), and what the gateway itself says.
 """
 
@@ -14,7 +14,7 @@ from typing import Annotated, Final, Protocol
 from pydantic import AwareDatetime, Field, StringConstraints
 
 from gateway.errors import InvalidRequest
-from gateway.kinds_of_hosts import MODELS, Thin, Undeclared
+from gateway.webhooks.kinds_of_hosts import MODELS, Thin, Undeclared
 from scopes.fault import Fault
 from scopes.field import Disclosed, Shape, ShapeError, discloses, shape_of
 from scopes.vocabulary import Category

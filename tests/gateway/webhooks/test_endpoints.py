@@ -14,11 +14,11 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from gateway.app import House
 from gateway.calls import Actor
-from gateway.endpoints import Endpoint, Endpoints, Hearing, NewEndpoint, Recipient, Status, Why
 from gateway.errors import Conflict, NotFound
 from gateway.flows.publish import NewEvent, publish
-from gateway.kinds import HOST, TEST, Kind
-from gateway.kinds_of_hosts import Id
+from gateway.webhooks.endpoints import Endpoint, Endpoints, Hearing, NewEndpoint, Recipient, Status, Why
+from gateway.webhooks.kinds import HOST, TEST, Kind
+from gateway.webhooks.kinds_of_hosts import Id
 from scopes.decision import Denied, decide
 from scopes.field import Disclosed, discloses, shape_of
 from scopes.minimize import minimize

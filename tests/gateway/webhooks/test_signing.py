@@ -11,7 +11,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from gateway.signing import SecretError, Signer, Signing, new_secret, public_of
+from gateway.webhooks.signing import SecretError, Signer, Signing, new_secret, public_of
 
 BODY = b'{"type":"appointment.booked","data":{"id":"appt_1"}}'
 ID = "0190163d-8694-7a3c-8f0e-6c7f3e8f7a01"

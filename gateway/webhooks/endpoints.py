@@ -16,7 +16,14 @@ import asyncpg
 
 from gateway.calls import Actor
 from gateway.connections import Clinic, Connections
-from gateway.endpoint import (
+from gateway.errors import Conflict, NotFound
+from gateway.ids import new_id
+from gateway.ledger.entry import timestamp
+from gateway.ledger.writer import Draft, append_within
+from gateway.store import endpoints as rows
+from gateway.store import lanes
+from gateway.store.pool import Store
+from gateway.webhooks.endpoint import (
     ANY,
     CONNECTOR,
     SEALED_FOR,
@@ -27,15 +34,8 @@ from gateway.endpoint import (
     Status,
     Why,
 )
-from gateway.errors import Conflict, NotFound
-from gateway.ids import new_id
-from gateway.kinds import TEST
-from gateway.ledger.entry import timestamp
-from gateway.ledger.writer import Draft, append_within
-from gateway.signing import new_secret
-from gateway.store import endpoints as rows
-from gateway.store import lanes
-from gateway.store.pool import Store
+from gateway.webhooks.kinds import TEST
+from gateway.webhooks.signing import new_secret
 from scopes.grant import Grant
 from scopes.vocabulary import Category, Purpose
 
