@@ -81,10 +81,9 @@ def serve(port: Port = None, host: Host = None, data: Data = None) -> None:
 
     async def run() -> None:
         listener = listening(settings.host, settings.port)
-        jobs.load()
         async with opened(settings) as house, serving(house.web, listener) as url:
             typer.echo(f"Clinic Gateway serves on {url}")
-            await _until_stopped()
+            await asyncio.gather(asyncio.to_thread(jobs.load), _until_stopped())  # before the first event comes
 
     _run(run(), settings)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import orjson
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks.webhooks import Webhook
 
 from connectors.contract import Unreachable
@@ -61,6 +63,33 @@ async def test_an_event_arrives_signed_with_its_id_and_nothing_else(
     assert set(heard.said) == {"type", "timestamp", "data"}
     assert heard.body == orjson.dumps(heard.said, option=orjson.OPT_SORT_KEYS)
     assert Webhook(secret).verify(heard.body, heard.headers) == heard.said
+
+
+async def test_an_endpoint_with_a_key_of_its_own_gets_signatures_that_only_the_gateway_can_make(
+    timed_house: House, timed_clinic: Clinic, listener: Listener, clock: Clock
+) -> None:
+    house, clinic = timed_house, timed_clinic
+    new = NewEndpoint(
+        url=listener.url, host="127.0.0.1", purpose=Purpose.HOPERAT, recipient=Recipient("Vendor Ltd", "DE"),
+        events=("*",), signing="v1a",
+    )  # fmt: skip
+    endpoint, _ = await house.rooms.endpoints.create(clinic.actor, new)
+    await house.rooms.endpoints.set_state(clinic.actor, endpoint.id, Status.ACTIVE)
+    await house.rooms.endpoints.rotate(clinic.actor, endpoint.id)
+    endpoint = await house.rooms.endpoints.one(clinic.tenant, endpoint.id)
+    await happened(house, clinic)
+    assert (await attempt(house, clinic, endpoint)).state == "delivered"
+    heard = listener.heard[0]
+    signed = f"{heard.headers['webhook-id']}.{heard.headers['webhook-timestamp']}.".encode() + heard.body
+    signatures = heard.headers["webhook-signature"].split(" ")
+    assert len(signatures) == len(endpoint.public_keys) == 2  # the new key's and the old one's, while it is exchanged
+    for public_key, signature in zip(endpoint.public_keys, signatures, strict=True):
+        key = Ed25519PublicKey.from_public_bytes(b64decode(public_key.removeprefix("whpk_")))
+        key.verify(b64decode(signature.removeprefix("v1a,")), signed)
+    clock.move(hours=24, seconds=1)
+    await happened(house, clinic)
+    await attempt(house, clinic, endpoint)
+    assert len(listener.heard[1].headers["webhook-signature"].split(" ")) == 1
 
 
 async def test_each_attempt_is_a_disclosure_with_its_intent_before_and_its_outcome_after(
