@@ -83,7 +83,7 @@ def serve(port: Port = None, host: Host = None, data: Data = None) -> None:
         listener = listening(settings.host, settings.port)
         async with opened(settings) as house, serving(house.web, listener) as url:
             typer.echo(f"Clinic Gateway serves on {url}")
-            await asyncio.gather(asyncio.to_thread(jobs.load), _until_stopped())  # before the first event comes
+            await _until_stopped(asyncio.to_thread(jobs.load))  # before the first event comes
 
     _run(run(), settings)
 
