@@ -67,6 +67,16 @@ def check_scopes(folder: Path, manifest: Manifest) -> None:
         raise RegistryError(file, f"provider_scopes.{name}", "no action needs it or anything it includes; take it out")
 
 
+def check_agreements(folder: Path, manifest: Manifest) -> None:
+    """A service that an action names can be covered, and an action that must be covered says by what."""
+    file, services = folder / "manifest.toml", manifest.agreements.services
+    for name, action in manifest.actions.items():
+        if action.service is not None and action.service not in services:
+            raise RegistryError(file, f"actions.{name}.service", "agreements.services does not have it; add it there")
+        if action.service is None and services and manifest.needs_agreement(action):
+            raise RegistryError(file, f"actions.{name}.service", "name which of agreements.services it uses")
+
+
 def check_content(action: Action, content: Content) -> None:
     """No action says more than its family's recipients may be told."""
     file = file_of(action.shape.model)

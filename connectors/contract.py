@@ -26,6 +26,8 @@ from connectors.errors import (
     Unreachable,
 )
 from connectors.manifest import Manifest, Recipient
+from scopes.agreement import Need
+from scopes.consent import Channel
 from scopes.decision import ActionRule
 from scopes.field import Disclosed, Shape
 from scopes.vocabulary import Category, Purpose, Repeat
@@ -126,6 +128,9 @@ class Action:
     purposes: frozenset[Purpose]
     provider_scopes: tuple[frozenset[str], ...]
     repeat: Repeat
+    channel: Channel | None
+    service: str | None
+    agreement: Need
     perform: Perform = field(repr=False, compare=False)
     manifest: Manifest = field(repr=False, compare=False)
 
@@ -152,6 +157,11 @@ class Action:
             categories=self.shape.categories,
             free_text_paths=self.shape.free_text_paths,
             recipient=self.manifest.recipient.legal_name,
+            recipient_id=self.connector,
+            channel=self.channel,
+            service=self.service,
+            agreement=self.agreement,
+            regions=frozenset(self.manifest.recipient.regions),
         )
 
 

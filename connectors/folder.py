@@ -17,8 +17,17 @@ from typing import Any, Final, cast
 from pydantic import ValidationError
 
 import connectors
-from connectors.checks import RegistryError, check_content, check_features, check_scopes, check_strays, file_of
+from connectors.checks import (
+    RegistryError,
+    check_agreements,
+    check_content,
+    check_features,
+    check_scopes,
+    check_strays,
+    file_of,
+)
 from connectors.contract import Action, Callback, Content, Exchange, Manifest
+from scopes.agreement import Need
 from scopes.field import Disclosed, Shape, ShapeError, shape_of
 from scopes.provider import Lattice, LatticeError, ProviderScope, Scheme
 from scopes.vocabulary import CredentialKind
@@ -57,6 +66,7 @@ def read_folder(root: Path, folder: Path) -> Connector:
     client = _module(folder, package, "client")
     check_features(folder, manifest)
     check_scopes(folder, manifest)
+    check_agreements(folder, manifest)
     check_strays(folder, client, manifest)
     actions = {name: _action(folder, manifest, client, name, exchanges) for name in manifest.actions}
     for action in actions.values():
@@ -161,6 +171,9 @@ def _action(
         purposes=frozenset(entry.purposes),
         provider_scopes=tuple(frozenset(group) for group in entry.provider_scopes),
         repeat=entry.repeat,
+        channel=entry.channel,
+        service=entry.service,
+        agreement=Need.ALWAYS if manifest.needs_agreement(entry) else Need.NEVER,
         perform=_perform(folder / "client.py", client, name, exchange),
         manifest=manifest,
     )

@@ -6,6 +6,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, StringConstraints, field_validator, model_validator
 
 from connectors.errors import CredentialRefused
+from scopes.consent import Channel
 from scopes.vocabulary import CredentialKind, Purpose, Repeat, Role
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -77,7 +78,7 @@ class CredentialRule(_Part):
 
 
 class AgreementRule(_Part):
-    """Which agreement (BAA, DPA) must be on file, for which services; `why` is shown to the clinic."""
+    """Whether an agreement (BAA, DPA) must be on file, and which services one may cover; `why` is shown to the clinic."""
 
     needed: bool
     services: tuple[Name, ...] = ()
@@ -95,12 +96,17 @@ class FeatureRule(_Part):
 class ActionEntry(_Part):
     """One action: what the vendor's credential must be able to do, for which purposes, and whether it may be repeated.
 
-    `provider_scopes` lists groups; of each group any one scope is enough, and every group is needed.
+    `provider_scopes` lists groups; of each group any one scope is enough, and every group is needed. With a `channel` it
+    reaches a person, who must have consented. `service` is the one of `agreements.services` that it uses;
+    `agreement_needed` says otherwise than `agreements.needed` for this action.
     """
 
     purposes: tuple[Purpose, ...] = Field(min_length=1)
     provider_scopes: tuple[tuple[str, ...], ...] = ()
     repeat: Repeat
+    channel: Channel | None = None
+    service: Name | None = None
+    agreement_needed: bool | None = None
 
     @field_validator("purposes")
     @classmethod
@@ -166,6 +172,10 @@ class Manifest(_Part):
     def base_url(self) -> str:
         """`api_base` without a slash at its end, so that a path can follow."""
         return str(self.api_base).rstrip("/")
+
+    def needs_agreement(self, action: ActionEntry) -> bool:
+        """Whether an agreement must be on file before one of its actions sends anything."""
+        return self.agreements.needed if action.agreement_needed is None else action.agreement_needed
 
     @model_validator(mode="after")
     def _base_is_https_on_a_named_host(self) -> Self:

@@ -78,6 +78,7 @@ actions = ["$name"]
 
 [actions.$name]
 purposes = ["HOPERAT"]
+service = "api"
 repeat = "always"
 """)
 

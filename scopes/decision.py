@@ -1,16 +1,22 @@
 """Decide whether one call may go out. Pure: the standing and the time come in; what leaves is minimize.py's."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, Protocol
 
+from scopes import agreement, consent
+from scopes.agreement import Agreement, Need
+from scopes.consent import Channel, Consent
 from scopes.grant import Grant
+from scopes.policy import Policy
 from scopes.vocabulary import Category, ConnectionState, Purpose, Reason
 
 # Marketing is refused whatever a connector or a clinic says (DESIGN 10: no advertising with patients' data).
 DENIED_PURPOSES = frozenset({Purpose.HMARKT})
 _ACTIVE: Final = ConnectionState.ACTIVE
+_NO_POLICY: Final = Policy()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +34,15 @@ class ActionRule:
     categories: frozenset[Category]
     free_text_paths: frozenset[str]
     recipient: str
+    recipient_id: str = ""
+    """Under what the agreements with the recipient are found: a connector's or an endpoint's id. Empty: under nothing."""
+    channel: Channel | None = None
+    """The way on which a person is reached. Without one nobody is, and no consent is weighed."""
+    service: str | None = None
+    """The recipient's service that is used, where its agreements tell them apart."""
+    agreement: Need = Need.BY_LAW
+    regions: frozenset[str] = frozenset()
+    """Where the recipient processes the data; an empty set is anywhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +51,11 @@ class Standing:
 
     version: int
     denied_recipients: frozenset[str] = frozenset()
+    policy: Policy = _NO_POLICY
+    agreements: Mapping[str, tuple[Agreement, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    """By the recipient's id."""
+    consents: tuple[Consent, ...] = ()
+    """Those of the one subject that the data is about."""
 
 
 class ConnectionView(Protocol):
@@ -64,9 +84,11 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """The call may go out; the rules that it passed, for the ledger."""
+    """The call may go out; the rules that it passed and the grounds that it stands on, for the ledger."""
 
     rules: tuple[str, ...]
+    consent: str | None = None
+    agreement: str | None = None
 
     def __bool__(self) -> Literal[True]:
         return True
@@ -161,6 +183,62 @@ def _no_free_text_is_needed_that_is_off(question: _Question) -> Weighed:
     return [Refusal(Reason.FREE_TEXT_REFUSED, path, fix) for path in sorted(needed)]
 
 
+def _consent_is_given(question: _Question) -> Weighed:
+    channel, purpose = question.rule.channel, question.purpose
+    if channel is None:
+        return _FINE
+    reason = consent.lacking(question.standing.consents, purpose, channel, now=question.now)
+    if reason is None:
+        return _FINE
+    return [
+        Refusal(reason, f"{channel} for {purpose}", "Ask the person, and record the consent with POST /v1/consents.")
+    ]
+
+
+def _agreement_holds(question: _Question) -> Weighed:
+    if not _needs_agreement(question):
+        return _FINE
+    signed, rule = _agreements(question), question.rule
+    reason = agreement.lacking(signed, now=question.now)
+    if reason is None:
+        return _FINE
+    kind = question.standing.policy.agreement_kind
+    what = f"{kind} with {rule.recipient}" if kind is not None else rule.recipient
+    return [Refusal(reason, what, "Sign an agreement and record it with PUT /v1/agreements.")]
+
+
+def _service_is_covered(question: _Question) -> Weighed:
+    """Where an agreement holds, one that does must cover the service; where none holds, that is said already."""
+    service = question.rule.service
+    if service is None or not _needs_agreement(question):
+        return _FINE
+    holding = [each for each in _agreements(question) if each.in_force(question.now)]
+    if not holding or any(each.covers(service) for each in holding):
+        return _FINE
+    return [Refusal(Reason.SERVICE_NOT_COVERED, service, "Use a service that the agreement covers, or extend it.")]
+
+
+def _region_is_allowed(question: _Question) -> Weighed:
+    outside = question.standing.policy.outside(question.rule.regions)
+    if not outside:
+        return _FINE
+    fix = "Use a recipient that keeps the data in the regions that the clinic allows."
+    return [Refusal(Reason.REGION_NOT_ALLOWED, region, fix) for region in outside]
+
+
+def _needs_agreement(question: _Question) -> bool:
+    rule = question.rule
+    if rule.agreement is Need.BY_LAW:
+        return question.standing.policy.demands_agreement(rule.categories)
+    return rule.agreement is Need.ALWAYS
+
+
+def _agreements(question: _Question) -> list[Agreement]:
+    """What the recipient signed, of the kind that counts."""
+    standing = question.standing
+    return agreement.of_kind(standing.agreements.get(question.rule.recipient_id, ()), standing.policy.agreement_kind)
+
+
 RULES: Final[tuple[tuple[str, Callable[[_Question], Weighed]], ...]] = (
     ("connection_active", _connection_is_active),
     ("feature_on", _feature_is_on),
@@ -170,6 +248,10 @@ RULES: Final[tuple[tuple[str, Callable[[_Question], Weighed]], ...]] = (
     ("recipient_not_denied", _recipient_is_not_denied),
     ("nothing_required_withheld", _nothing_required_is_withheld),
     ("free_text_on", _no_free_text_is_needed_that_is_off),
+    ("consent", _consent_is_given),
+    ("agreement", _agreement_holds),
+    ("service_covered", _service_is_covered),
+    ("region_allowed", _region_is_allowed),
 )
 _ALLOWED: Final = Allowed(tuple(name for name, _ in RULES))
 
@@ -182,4 +264,17 @@ def decide(
     reasons: list[Refusal] = []
     for _, weigh in RULES:
         reasons += weigh(question)
-    return Denied(tuple(reasons)) if reasons else _ALLOWED
+    return Denied(tuple(reasons)) if reasons else _allowed(question)
+
+
+def _allowed(question: _Question) -> Allowed:
+    """The permission, with the consent and the agreement that made it one."""
+    rule, purpose, standing, now = question.rule, question.purpose, question.standing, question.now
+    given = consent.in_force(standing.consents, purpose, rule.channel, now=now) if rule.channel is not None else None
+    signed = _agreements(question) if _needs_agreement(question) else ()
+    covering = next((each for each in signed if each.in_force(now) and each.covers(rule.service)), None)
+    if given is None and covering is None:
+        return _ALLOWED
+    return Allowed(
+        _ALLOWED.rules, given.id if given is not None else None, covering.id if covering is not None else None
+    )

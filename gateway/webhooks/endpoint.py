@@ -11,8 +11,9 @@ from uuid import UUID
 
 from gateway.connections import Clinic
 from gateway.store.endpoints import SecretRow
-from gateway.webhooks.kinds import ID, Kind, fits
+from gateway.webhooks.kinds import GATEWAY, ID, Kind, fits
 from gateway.webhooks.signing import Signer, Signing, public_of
+from scopes.agreement import Need
 from scopes.decision import ActionRule
 from scopes.field import Shape
 from scopes.grant import Grant
@@ -175,6 +176,10 @@ class Endpoint:
             categories=kind.shape.categories,
             free_text_paths=kind.shape.free_text_paths,
             recipient=self.recipient.legal_name,
+            recipient_id=str(self.id),
+            # What the gateway says of itself is about nobody.
+            agreement=Need.NEVER if kind.source == GATEWAY else Need.BY_LAW,
+            regions=frozenset(self.recipient.regions),
         )
 
     def holds_back(self, kind: Kind) -> frozenset[str]:

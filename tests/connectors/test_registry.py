@@ -11,6 +11,8 @@ from connectors.checks import RegistryError
 from connectors.folder import HERE
 from connectors.registry import Registry, UnknownAction
 from connectors.scaffold import write_connector
+from scopes.agreement import Need
+from scopes.consent import Channel
 from scopes.vocabulary import Category, Purpose
 
 
@@ -49,6 +51,21 @@ def test_stripe_is_found_without_being_listed() -> None:
     assert action.shape.categories == {Category.IDENTIFIER, Category.BILLING}
     assert action.rule.required_paths == {"reference", "payment"}
     assert action.rule.recipient == "Stripe, Inc."
+
+
+def test_an_action_says_what_consent_and_agreement_it_needs(folder: Path) -> None:
+    spoil(folder, "manifest.toml", 'service = "api"', 'service = "api"\nchannel = "sms"')
+    rule = Registry.load([folder.parent.parent]).action("labs/one", "send").rule
+    assert (rule.channel, rule.service, rule.agreement) == (Channel.SMS, "api", Need.ALWAYS)
+    assert (rule.recipient_id, rule.regions) == ("labs/one", {"DE"})
+    spoil(folder, "manifest.toml", 'service = "api"', "agreement_needed = false")
+    shutil.copytree(folder.parent.parent, folder.parents[2] / "anew", ignore=shutil.ignore_patterns("__pycache__"))
+    assert Registry.load([folder.parents[2] / "anew"]).action("labs/one", "send").rule.agreement is Need.NEVER
+
+
+def test_a_payment_needs_no_agreement_and_no_consent() -> None:
+    for action in Registry.load().connector("payments/stripe").actions.values():
+        assert (action.rule.agreement, action.rule.channel) == (Need.NEVER, None)
 
 
 def test_a_family_of_one_vendor_stands_for_it() -> None:
@@ -124,6 +141,9 @@ def test_what_is_loaded_does_not_change() -> None:
         ('title = "One"', "title =", "(whole file)", "TOML"),
         ('repeat = "always"', 'repeat = "always"\nprovider_scopes = [["w"]]', "provider_scopes.w", "declare it"),
         ('repeat = "always"', 'repeat = "always"\nprovider_scopes = [[]]', "actions.send.provider_scopes", "never met"),
+        ('service = "api"', 'service = "fax"', "actions.send.service", "add it there"),
+        ('service = "api"', "", "actions.send.service", "which of agreements.services"),
+        ('service = "api"', 'channel = "pigeon"', "actions.send.channel", "sms"),
         (
             'repeat = "always"',
             'repeat = "always"\n[provider_scopes.w]\ntitle = "Write"',
