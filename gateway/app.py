@@ -13,10 +13,12 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from connectors.registry import HERE, Registry
+from gateway.agreements import Agreements
 from gateway.callbacks import Callbacks
 from gateway.callers import Callers
 from gateway.config import Settings
 from gateway.connections import Connections
+from gateway.consents import Consents
 from gateway.egress import CurlEngine, Door, Route
 from gateway.errors import GatewayError
 from gateway.flows.rooms import Rooms
@@ -100,6 +102,8 @@ async def opened(
             registry=registry,
             kinds=Kinds(registry),
             connections=connections,
+            consents=Consents(store, connections, subjects, clock=clock),
+            agreements=Agreements(store, connections, clock=clock),
             callers=callers,
             callbacks=callbacks,
             endpoints=Endpoints(store, connections, clock=clock),

@@ -22,13 +22,15 @@ from gateway.calls import Actor
 from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.ids import new_id
 from gateway.ledger.writer import Draft, append_within
+from gateway.store import agreements, keys, ledger, tenants
 from gateway.store import connections as rows
-from gateway.store import keys, ledger, tenants
 from gateway.store.pool import Store
 from gateway.vault import Keyring, Vault
+from scopes.agreement import Agreement, AgreementKind
 from scopes.decision import Standing
 from scopes.grant import Grant
 from scopes.minimize import Fault
+from scopes.policy import Policy
 from scopes.provider import Lattice
 from scopes.vocabulary import ConnectionState
 
@@ -253,7 +255,12 @@ class Connections:
             raise NotFound("there is no such tenant")
         keyring = self._vault.keyring(tenant, await keys.all_of(connection, tenant))
         found: dict[str, Connection] = {}
-        clinic = Clinic(tenant, row.name, Standing(version=head.standing), keyring, MappingProxyType(found))
+        standing = Standing(
+            version=head.standing,
+            policy=policy_of(await agreements.policy(connection, tenant)),
+            agreements=_by_recipient(await agreements.all_of(connection, tenant)),
+        )
+        clinic = Clinic(tenant, row.name, standing, keyring, MappingProxyType(found))
         for live in await rows.live(connection, tenant):
             found[live.connector] = self._connection(clinic, live)
         return clinic
@@ -273,6 +280,29 @@ class Connections:
             clinic=clinic,
             sealed=row.credential,
         )
+
+
+def policy_of(row: agreements.PolicyRow | None) -> Policy:
+    """A stored policy; one that asks for nothing where there is none."""
+    if row is None:
+        return Policy()
+    allowed = None if row.allowed_regions is None else frozenset(row.allowed_regions)
+    return Policy(jurisdiction=row.jurisdiction, allowed_regions=allowed, version=row.version)
+
+
+def _by_recipient(signed: list[agreements.AgreementRow]) -> Mapping[str, tuple[Agreement, ...]]:
+    return MappingProxyType({row.recipient: (_agreement(row),) for row in signed})
+
+
+def _agreement(row: agreements.AgreementRow) -> Agreement:
+    return Agreement(
+        id=str(row.id),
+        kind=AgreementKind(row.kind),
+        recipient=row.recipient,
+        services=frozenset(row.services),
+        since=row.since,
+        until=row.until,
+    )
 
 
 def _nothing(_held: frozenset[str], _needed: str) -> bool:

@@ -38,9 +38,11 @@ async def _carry(call: Call, rooms: Rooms) -> Answer:
     action = _action(call, rooms)
     connection = await rooms.connections.active(call.tenant, action.connector)
     fields = _minimized(call, action, connection)
-    decision = decide(action.rule, connection, call.purpose, connection.clinic.standing, now=rooms.clock())
     subject = await rooms.subjects.of(call, keyed=connection.clinic)
-    intent = Intent(call, action, connection, fields, decision, subject, rooms.routes[action.connector].host)
+    standing = await rooms.consents.standing(connection.clinic, action.rule, subject)
+    decision = decide(action.rule, connection, call.purpose, standing, now=rooms.clock())
+    host = rooms.routes[action.connector].host
+    intent = Intent(call, action, connection, fields, decision, subject, host)
     if not decision:
         raise await rooms.ledger.refused(intent)
     async with rooms.ledger.disclosing(intent) as disclosure:

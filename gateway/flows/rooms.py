@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from connectors.registry import Registry
+from gateway.agreements import Agreements
 from gateway.callbacks import Callbacks
 from gateway.callers import Callers
 from gateway.connections import Connections
+from gateway.consents import Consents
 from gateway.egress import Door, Route
 from gateway.ledger.log import Ledger
 from gateway.ledger.proofs import Proofs
@@ -26,6 +28,8 @@ class Rooms:
     registry: Registry
     kinds: Kinds
     connections: Connections
+    consents: Consents
+    agreements: Agreements
     callers: Callers
     callbacks: Callbacks
     endpoints: Endpoints

@@ -336,7 +336,7 @@ class Disclosure:
         recipient = action.recipient
         payload = orjson.dumps(fields.values, option=orjson.OPT_SORT_KEYS)
         salt = secrets.token_bytes(_SALT_BYTES)
-        rules = intent.decision.rules if isinstance(intent.decision, Allowed) else ()
+        assert isinstance(intent.decision, Allowed)
         entry = {
             **_asked(intent, self.id),
             "connection": str(intent.ground.id),
@@ -347,7 +347,8 @@ class Disclosure:
             "endpoint": {"host": intent.host, "regions": recipient.regions},
             "transfer": recipient.transfer,
             "payload": {"commitment": hashlib.sha256(salt + payload).hexdigest(), "length": len(payload)},
-            "rules": rules,
+            "rules": intent.decision.rules,
+            **_grounds(intent.decision),
             "standing": intent.ground.standing,
             "version": intent.ground.grant_version,
         }
@@ -406,6 +407,12 @@ def _asked(intent: Intent, disclosure: UUID) -> dict[str, Any]:
         "subject": str(intent.subject) if intent.subject is not None else None,
         **intent.trace,
     }
+
+
+def _grounds(decision: Allowed) -> dict[str, str]:
+    """The consent and the agreement that a permission stands on, where it needed any."""
+    grounds = {"consent": decision.consent, "agreement": decision.agreement}
+    return {name: given for name, given in grounds.items() if given is not None}
 
 
 def _outcome_fields(disclosure: UUID, index: int, outcome: Outcome, code: str | None) -> dict[str, Any]:

@@ -48,7 +48,8 @@ def _faults(error: ValidationError, model: type[BaseModel]) -> list[Fault]:
 
 
 def _not_known(model: type[BaseModel], *, depth: int) -> str:
-    return f"is not known here; known are: {', '.join(model.model_fields)}" if depth == 1 else "is not known here"
+    names = [field.alias or name for name, field in model.model_fields.items()]
+    return f"is not known here; known are: {', '.join(names)}" if depth == 1 else "is not known here"
 
 
 def _path(steps: tuple[int | str, ...]) -> str:

@@ -52,6 +52,13 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/events": EVENT,
     "/v1/retention": {"deliveries_days": 7},
     "/v1/keys": KEY,
+    "/v1/consents": {
+        "subject": "patient-4712", "purposes": ["TREAT"], "channels": ["sms"],
+        "evidence": {"how": "on paper", "when": "2026-01-15T09:30:00Z", "wording": "sms-1"},
+    },
+    "/v1/consents/search": {"subject": "patient-4712"},
+    "/v1/agreements/{recipient:path}": {"kind": "dpa", "services": [], "from": "2026-01-15T09:30:00Z"},
+    "/v1/policy": {"jurisdiction": "US", "allowed_regions": None},
 }  # fmt: skip
 
 
@@ -92,6 +99,7 @@ async def _lived_in(served: Served, clinic: Caller, *, calls: int) -> dict[str, 
     assert (await clinic.post("/v1/calls", {**CALL, "purpose": "TREAT"})).status_code == 403
     await asyncio.gather(*(clinic.post("/v1/calls", CALL) for _ in range(calls)))
     heard = await _heard(served, clinic, connection)
+    stands = await _stands(clinic, heard["endpoint"])
     refusal = (await clinic.get("/v1/disclosures?outcome=refused")).json()["items"][0]["id"]
     page = (await clinic.get("/v1/disclosures", params={"limit": 2})).json()
     detail = (await clinic.get(f"/v1/disclosures/{told['id']}")).json()
@@ -107,7 +115,18 @@ async def _lived_in(served: Served, clinic: Caller, *, calls: int) -> dict[str, 
         "cursor": page["next_cursor"],
         "issuer": issuer,
         **heard,
+        **stands,
     }
+
+
+async def _stands(clinic: Caller, endpoint: str) -> dict[str, str]:
+    """Rows of what a decision weighs; gives what names them."""
+    consent = await clinic.post("/v1/consents", {**BODIES["/v1/consents"], "subject": "patient-4711"})
+    agreement = BODIES["/v1/agreements/{recipient:path}"]
+    signed = await clinic.ask("PUT", f"/v1/agreements/{endpoint}", json=agreement)
+    policy = await clinic.ask("PUT", "/v1/policy", json={"jurisdiction": "DE", "allowed_regions": None})
+    assert (consent.status_code, signed.status_code, policy.status_code) == (201, 200, 200), signed.text
+    return {"consent": consent.json()["id"], "agreement": signed.json()["id"]}
 
 
 async def _heard(served: Served, clinic: Caller, connection: str) -> dict[str, str]:
@@ -251,7 +270,10 @@ def _requests(thing: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 async def test_nothing_of_another_clinic_opens_anything_wherever_it_is_put(two: Two) -> None:
-    reading = ("/v1/connections", "/v1/keys", "/v1/disclosures", "/v1/log/checkpoint", "/v1/log/key")
+    reading = (
+        "/v1/connections", "/v1/keys", "/v1/disclosures", "/v1/log/checkpoint", "/v1/log/key", "/v1/consents",
+        "/v1/agreements", "/v1/policy",
+    )  # fmt: skip
     before = [(await two.first.get(path)).text for path in reading]
     asked = 0
     for thing in two.things.values():
@@ -329,7 +351,7 @@ async def test_another_clinics_log_is_proved_to_nobody_else(two: Two) -> None:
 async def test_an_id_of_another_clinic_is_told_apart_from_none_by_nothing(two: Two) -> None:
     kinds = {
         "connections": "connection", "disclosures": "disclosure", "keys": "key", "endpoints": "endpoint",
-        "events": "event", "deliveries": "delivery",
+        "events": "event", "deliveries": "delivery", "consents": "consent", "agreements": "endpoint",
     }  # fmt: skip
     for operation in (each for each in OPERATIONS if "{" in each.path):
         kind, told = kinds[operation.path.split("/")[2]], []

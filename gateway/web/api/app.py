@@ -16,11 +16,13 @@ from gateway.errors import GatewayError
 from gateway.flows.rooms import Rooms
 from gateway.web import hooks
 from gateway.web.api import (
+    agreements,
     bundles,
     callbacks,
     calls,
     catalog,
     connections,
+    consents,
     deliveries,
     disclosures,
     endpoints,
@@ -42,6 +44,8 @@ OPERATIONS: Final = (
     *catalog.OPERATIONS,
     *connections.OPERATIONS,
     *callbacks.OPERATIONS,
+    *consents.OPERATIONS,
+    *agreements.OPERATIONS,
     *endpoints.OPERATIONS,
     *event_types.OPERATIONS,
     *events.OPERATIONS,

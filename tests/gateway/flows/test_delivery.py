@@ -15,6 +15,7 @@ from standardwebhooks.webhooks import Webhook
 from connectors.contract import Unreachable
 from gateway.app import House
 from gateway.errors import InvalidRequest
+from gateway.flows.agree import Terms, agree
 from gateway.flows.lane import work
 from gateway.flows.publish import NewEvent, publish
 from gateway.flows.schedule import DELAYS
@@ -22,6 +23,8 @@ from gateway.store import events
 from gateway.store.deliveries import DeliveryRow
 from gateway.store.jobs import LaneJob
 from gateway.webhooks.endpoints import Endpoint, Hearing, NewEndpoint, Recipient, Status
+from scopes.agreement import AgreementKind
+from scopes.policy import Policy
 from scopes.vocabulary import Purpose
 from tests.gateway.egress.vendor import answer
 from tests.gateway.house import Clinic, entries_of
@@ -366,3 +369,32 @@ async def test_a_host_cannot_publish_what_is_not_its_own_or_has_no_plain_id(
     with pytest.raises(InvalidRequest):
         await publish(NewEvent(clinic.tenant, type_, data, "host"), house.rooms)
     assert await rows_of(house, clinic) == []
+
+
+async def test_an_endpoint_hears_of_patients_only_under_the_agreement_that_the_law_asks_for(
+    timed_house: House, timed_clinic: Clinic, listener: Listener, clock: Clock
+) -> None:
+    house, clinic = timed_house, timed_clinic
+    endpoint = await endpoint_at(house, clinic, listener.url, events=("*",))
+    await house.rooms.agreements.set_policy(clinic.actor, Policy(jurisdiction="US"))
+    await happened(house, clinic)
+    row = await attempt(house, clinic, endpoint)
+    assert (row.state, row.code) == ("refused", "refused")
+    assert (await entries_of(house, clinic.tenant))[-1]["reasons"] == [["agreement_missing", "baa with Vendor Ltd"]]
+    assert listener.heard == []
+    signed = Terms(kind=AgreementKind.BAA, services=(), since=clock.now)
+    agreement = await agree(clinic.actor, str(endpoint.id), signed, house.rooms)
+    await happened(house, clinic)
+    assert (await attempt(house, clinic, endpoint)).state == "delivered"
+    assert (await entries_of(house, clinic.tenant))[-2]["agreement"] == str(agreement.id)
+
+
+async def test_an_endpoint_outside_the_regions_that_the_clinic_allows_hears_nothing(
+    house: House, clinic: Clinic, listener: Listener
+) -> None:
+    endpoint = await endpoint_at(house, clinic, listener.url)
+    await house.rooms.agreements.set_policy(clinic.actor, Policy(allowed_regions=frozenset({"IN"})))
+    await happened(house, clinic)
+    assert (await attempt(house, clinic, endpoint)).state == "refused"
+    assert (await entries_of(house, clinic.tenant))[-1]["reasons"] == [["region_not_allowed", "DE"]]
+    assert listener.heard == []

@@ -18,15 +18,22 @@ BODIES: dict[str, Any] = {
     "GrantBody": {"features": [], "withheld": []},
     "CallbackBody": {"secret": "whsec_0123456789abcdef0123456789abcdef"},
     "HearingBody": {"events": ["*"], "categories": [], "fields": []},
+    "AgreementBody": {"kind": "dpa", "services": [], "from": "2026-01-15T09:30:00Z"},
     "ReplayBody": {"since": "2026-01-15T09:30:00Z"},
 }
+CONSENT = {
+    "subject": "patient-4711", "purposes": ["TREAT"], "channels": ["sms"],
+    "evidence": {"how": "on paper", "when": "2026-01-15T09:30:00Z", "wording": "sms-1"},
+}  # fmt: skip
 
 
 async def _ids(api: Api, clinic: Clinic) -> dict[str, str]:
     """An id of every kind that a clinic has."""
     endpoint = {"url": "http://127.0.0.1:1/", "events": ["*"], "purpose": "TREAT"}
     recipient = {"name": "Vendor Ltd", "country": "DE"}
+    consent = await api.post("/v1/consents", CONSENT)
     return {
+        "consents": consent.json()["id"],
         "connections": str(clinic.connection.id),
         "disclosures": (await api.call()).json()["id"],
         "keys": (await api.get("/v1/keys")).json()["items"][0]["id"],
@@ -50,20 +57,24 @@ async def test_an_id_of_another_tenant_is_as_if_it_were_not_there(
     assert (await api.call()).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/v1/connections", "/v1/disclosures", "/v1/disclosures?outcome=refused", "/v1/keys"])
+@pytest.mark.parametrize(
+    "path", ["/v1/connections", "/v1/disclosures", "/v1/disclosures?outcome=refused", "/v1/keys", "/v1/consents"]
+)
 async def test_lists_hold_only_what_is_ones_own(api: Api, other: Api, clinic: Clinic, path: str) -> None:
     await api.call()
     await api.call(purpose="TREAT")
+    await api.post("/v1/consents", CONSENT)
     mine = {item["id"] for item in (await api.get(path)).json()["items"]}
     theirs = {item["id"] for item in (await other.get(path)).json()["items"]}
     assert mine
     assert not mine & theirs
 
 
-@pytest.mark.parametrize("path", ["/v1/connections", "/v1/disclosures", "/v1/keys"])
+@pytest.mark.parametrize("path", ["/v1/connections", "/v1/disclosures", "/v1/keys", "/v1/consents"])
 async def test_a_cursor_of_another_tenant_opens_nothing(api: Api, other: Api, clinic: Clinic, path: str) -> None:
     for _ in range(3):
         await api.call()
+        await api.post("/v1/consents", CONSENT)
         await api.post("/v1/keys", {"title": "another", "scopes": ["log:read"]})
     cursor = (await api.get(f"{path}?limit=1")).json()["next_cursor"] or "AAAAAAAAAAAAAAAAAAAAAA"
     mine = {item["id"] for item in (await api.get(path)).json()["items"]}
@@ -77,6 +88,9 @@ async def test_a_subject_of_another_tenant_is_not_known(api: Api, other: Api, cl
     pseudonym = (await api.get("/v1/disclosures")).json()["items"][0]["subject"]
     assert (await other.get(f"/v1/disclosures?subject={pseudonym}")).json()["items"] == []
     assert (await other.post("/v1/disclosures/search", {"subject": "patient-4711"})).json()["items"] == []
+    assert (await api.post("/v1/consents", CONSENT)).json()["subject"] == pseudonym
+    assert (await other.get(f"/v1/consents?subject={pseudonym}")).json()["items"] == []
+    assert (await other.post("/v1/consents/search", {"subject": "patient-4711"})).json()["items"] == []
     problem(await other.post("/v1/bundles", {"subject": "patient-4711"}), 404, "not_found")
 
 

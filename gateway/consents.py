@@ -1,0 +1,157 @@
+"""Consents of subjects: given, withdrawn, and weighed in a decision. Seals their evidence; sends nothing to anybody.
+
+What a decision reads is remembered with the standing of the clinic that it was read under. It may be out of date; the
+commit of an intent refuses any standing but the present one, so a withdrawal counts for every intent not yet written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+
+from gateway.calls import Actor
+from gateway.connections import Clinic, Connections
+from gateway.errors import NotFound
+from gateway.ids import new_id
+from gateway.ledger.entry import timestamp
+from gateway.ledger.writer import Draft, append_within
+from gateway.store import consents as rows
+from gateway.store.consents import ConsentRow
+from gateway.store.pool import Store
+from gateway.subjects import Subjects
+from scopes.consent import Channel, Consent
+from scopes.decision import ActionRule, Standing
+from scopes.vocabulary import Purpose
+
+_REMEMBERED: Final = 50_000
+_EVIDENCE: Final = "consent"  # what the vault seals it for
+_SALT_BYTES: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """How and when a consent was given, and which wording the person saw."""
+
+    how: str = field(repr=False)
+    when: datetime
+    wording: str = field(repr=False)
+
+    def written(self) -> bytes:
+        """Its exact bytes, to seal and to commit to."""
+        said = {"how": self.how, "when": timestamp(self.when), "wording": self.wording}
+        return orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewConsent:
+    """A consent to record; `subject` is the host's own reference, which is not stored."""
+
+    subject: str = field(repr=False)
+    purposes: frozenset[Purpose]
+    channels: frozenset[Channel]
+    evidence: Evidence
+    expires_at: datetime | None = None
+
+
+class Consents:
+    """Reads and changes consents. Every change is one transaction with its ledger entry."""
+
+    def __init__(
+        self, store: Store, connections: Connections, subjects: Subjects, *, clock: Callable[[], datetime]
+    ) -> None:
+        self._store = store
+        self._connections = connections
+        self._subjects = subjects
+        self._clock = clock
+        self._read: OrderedDict[tuple[UUID, UUID], tuple[int, tuple[Consent, ...]]] = OrderedDict()
+
+    async def standing(self, clinic: Clinic, rule: ActionRule, subject: UUID | None) -> Standing:
+        """What a decision weighs: the clinic's standing, with the subject's consents where the action asks for one."""
+        if rule.channel is None or subject is None:
+            return clinic.standing
+        return replace(clinic.standing, consents=await self._of(clinic, subject))
+
+    async def _of(self, clinic: Clinic, subject: UUID) -> tuple[Consent, ...]:
+        # Read after the clinic's standing: if a consent changes meanwhile, what is decided is refused at the commit.
+        tenant, version = clinic.tenant, clinic.standing.version
+        known = self._read.get((tenant, subject))
+        if known is None or known[0] != version:
+            async with self._store.tenant(tenant) as connection:
+                found = await rows.of_subject(connection, tenant, subject)
+            known = self._read[tenant, subject] = version, tuple(map(_consent, found))
+            if len(self._read) > _REMEMBERED:
+                self._read.popitem(last=False)
+        return known[1]
+
+    async def give(self, actor: Actor, new: NewConsent) -> ConsentRow:
+        """Record a consent; the ledger gets a salted commitment to its evidence."""
+        tenant, clinic = actor.tenant, await self._connections.clinic(actor.tenant)
+        subject = await self._subjects.pseudonym(tenant, new.subject, keyed=clinic)
+        now, written, salt = self._clock(), new.evidence.written(), secrets.token_bytes(_SALT_BYTES)
+        row = ConsentRow(
+            id=new_id(), subject=subject, purposes=sorted(map(str, new.purposes)),
+            channels=sorted(map(str, new.channels)), given_at=min(new.evidence.when, now), expires_at=new.expires_at,
+            withdrawn_at=None,
+        )  # fmt: skip
+        entry = {
+            **_about(actor, row, "given"),
+            "evidence": hashlib.sha256(salt + written).hexdigest(),
+            "from": timestamp(row.given_at),
+        }
+        if row.expires_at is not None:
+            entry["until"] = timestamp(row.expires_at)
+        sealed = clinic.keyring.seal(written, purpose=_EVIDENCE, row=str(row.id))
+        async with self._store.tenant(tenant) as connection:
+            await rows.add(connection, tenant, row, evidence=sealed, salt=salt)
+            await append_within(connection, Draft(tenant, "consent", now, entry))
+        self._connections.forget(tenant)
+        return row
+
+    async def withdraw(self, actor: Actor, consent: UUID) -> None:
+        """Take a consent back, in force for every intent not yet written. Twice changes nothing. Raises NotFound."""
+        tenant, now = actor.tenant, self._clock()
+        async with self._store.tenant(tenant) as connection:
+            row = await rows.lock(connection, tenant, consent)
+            if row is None:
+                raise NotFound("there is no such consent")
+            if row.withdrawn_at is not None:
+                return
+            await rows.withdraw(connection, tenant, consent, at=now)
+            await append_within(connection, Draft(tenant, "consent", now, _about(actor, row, "withdrawn")))
+        self._connections.forget(tenant)
+
+    async def page(self, tenant: UUID, *, subject: UUID | None, after: UUID | None, limit: int) -> list[ConsentRow]:
+        """The tenant's consents, withdrawn and expired ones too, oldest first."""
+        async with self._store.tenant(tenant) as connection:
+            return await rows.page(connection, tenant, subject=subject, after=after, limit=limit)
+
+
+def _consent(row: ConsentRow) -> Consent:
+    return Consent(
+        id=str(row.id),
+        purposes=frozenset(map(Purpose, row.purposes)),
+        channels=frozenset(map(Channel, row.channels)),
+        given_at=row.given_at,
+        expires_at=row.expires_at,
+        withdrawn_at=row.withdrawn_at,
+    )
+
+
+def _about(actor: Actor, row: ConsentRow, state: str) -> dict[str, Any]:
+    return {
+        "v": 1,
+        "actor": {"kind": actor.kind, "id": actor.id},
+        "consent": str(row.id),
+        "subject": str(row.subject),
+        "state": state,
+        "purposes": row.purposes,
+        "channels": row.channels,
+    }
