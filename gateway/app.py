@@ -21,6 +21,7 @@ from gateway.connections import Connections
 from gateway.consents import Consents
 from gateway.egress import CurlEngine, Door, Route
 from gateway.errors import GatewayError
+from gateway.flows.register import Registers
 from gateway.flows.rooms import Rooms
 from gateway.keyfiles import add_master_key, log_keys, master_keys
 from gateway.ledger.log import Ledger
@@ -104,6 +105,7 @@ async def opened(
             connections=connections,
             consents=Consents(store, connections, subjects, clock=clock),
             agreements=Agreements(store, connections, clock=clock),
+            registers=Registers(store, registry, clock=clock),
             callers=callers,
             callbacks=callbacks,
             endpoints=Endpoints(store, connections, clock=clock),

@@ -149,6 +149,13 @@ class Connections:
                 self._clinics.popitem(last=False)
         return known
 
+    async def present(self, tenant: UUID) -> Clinic:
+        """The tenant's standing as it is stored now; costs one small read where it is remembered."""
+        async with self._store.tenant(tenant) as connection:
+            head = await ledger.head(connection, tenant)
+        self.forget(tenant, head.standing if head is not None else None)
+        return await self.clinic(tenant)
+
     async def active(self, tenant: UUID, connector: str) -> Connection:
         """The connection that a call of this connector would use; one that allows nothing when there is none."""
         return (await self.clinic(tenant)).connection(connector)

@@ -35,14 +35,15 @@ async def broker(call: Call, rooms: Rooms) -> Answer:
 
 
 async def _carry(call: Call, rooms: Rooms) -> Answer:
-    action = _action(call, rooms)
+    action = action_of(call, rooms)
     connection = await rooms.connections.active(call.tenant, action.connector)
-    fields = _minimized(call, action, connection)
+    fields = minimized(call, action, connection)
     subject = await rooms.subjects.of(call, keyed=connection.clinic)
     standing = await rooms.consents.standing(connection.clinic, action.rule, subject)
     decision = decide(action.rule, connection, call.purpose, standing, now=rooms.clock())
+    register = await rooms.registers.place(connection.clinic)
     host = rooms.routes[action.connector].host
-    intent = Intent(call, action, connection, fields, decision, subject, host)
+    intent = Intent(call, action, connection, fields, decision, subject, host, register)
     if not decision:
         raise await rooms.ledger.refused(intent)
     async with rooms.ledger.disclosing(intent) as disclosure:
@@ -51,14 +52,16 @@ async def _carry(call: Call, rooms: Rooms) -> Answer:
     return _told(disclosure, fields)
 
 
-def _action(call: Call, rooms: Rooms) -> Action:
+def action_of(call: Call, rooms: Rooms) -> Action:
+    """The action that a call names. Raises NotFound."""
     try:
         return rooms.registry.action(call.connector, call.action)
     except UnknownAction as unknown:
         raise NotFound(str(unknown), fix="GET /v1/catalog lists the connectors and their actions.") from None
 
 
-def _minimized(call: Call, action: Action, connection: Connection) -> Minimized:
+def minimized(call: Call, action: Action, connection: Connection) -> Minimized:
+    """What of the payload may leave. Raises InvalidRequest."""
     try:
         return minimize(action.shape, call.payload, connection.grant.holds_back(action.shape.free_text_paths))
     except InvalidPayload as invalid:

@@ -99,7 +99,8 @@ async def _attempt(waiting: Waiting, rooms: Rooms) -> Attempted:
     decision = decide(rule, endpoint, endpoint.purpose, endpoint.clinic.standing, now=rooms.clock())
     telling = Telling.of(row, endpoint, kind, rule.feature)
     route = route_of(endpoint.url, seconds=DELIVERY_SECONDS, max_answer_bytes=_MOST_ANSWER_BYTES)
-    intent = Intent(telling, telling, endpoint, fields, decision, row.subject, route.host, telling.trace)
+    register = await rooms.registers.place(endpoint.clinic)
+    intent = Intent(telling, telling, endpoint, fields, decision, row.subject, route.host, register, telling.trace)
     settling = _Settling(row, waiting.tenant, rooms)
     if not decision:
         await rooms.ledger.refused(intent, settling.refused)

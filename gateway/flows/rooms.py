@@ -13,6 +13,7 @@ from gateway.callers import Callers
 from gateway.connections import Connections
 from gateway.consents import Consents
 from gateway.egress import Door, Route
+from gateway.flows.register import Registers
 from gateway.ledger.log import Ledger
 from gateway.ledger.proofs import Proofs
 from gateway.store.pool import Store
@@ -30,6 +31,7 @@ class Rooms:
     connections: Connections
     consents: Consents
     agreements: Agreements
+    registers: Registers
     callers: Callers
     callbacks: Callbacks
     endpoints: Endpoints

@@ -139,6 +139,14 @@ class Passage(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class RegisterPlace:
+    """The version of the register of recipients that is in force, and its SHA-256 in hexadecimal digits."""
+
+    version: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
 class Intent:
     """What is about to be disclosed, decided but not yet written down."""
 
@@ -149,6 +157,7 @@ class Intent:
     decision: Allowed | Denied
     subject: UUID | None
     host: str
+    register: RegisterPlace
     trace: Mapping[str, Any] = field(default_factory=dict)  # what else its entry says: ids and numbers only
 
 
@@ -349,6 +358,7 @@ class Disclosure:
             "payload": {"commitment": hashlib.sha256(salt + payload).hexdigest(), "length": len(payload)},
             "rules": intent.decision.rules,
             **_grounds(intent.decision),
+            "register": {"version": intent.register.version, "hash": intent.register.hash},
             "standing": intent.ground.standing,
             "version": intent.ground.grant_version,
         }

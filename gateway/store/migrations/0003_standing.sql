@@ -50,3 +50,20 @@ END $$;
 -- A consent is given once; all that changes is that it is withdrawn, or its evidence erased.
 GRANT SELECT, INSERT, UPDATE (withdrawn_at, evidence, salt) ON consents TO gateway_request;
 GRANT SELECT, INSERT, UPDATE ON agreements, policies TO gateway_request;
+
+-- The register of recipients as it stood: a disclosure points at the version that it was made under.
+CREATE TABLE registers (
+    tenant      uuid NOT NULL,
+    version     integer NOT NULL,
+    at          timestamptz NOT NULL,
+    hash        bytea NOT NULL,             -- SHA-256 of the body
+    body        bytea NOT NULL,             -- what is hashed is what is stored
+    PRIMARY KEY (tenant, version)
+);
+CREATE TRIGGER insert_only BEFORE UPDATE OR DELETE OR TRUNCATE ON registers
+    FOR EACH STATEMENT EXECUTE FUNCTION gateway_insert_only();
+ALTER TABLE registers ENABLE ROW LEVEL SECURITY;
+ALTER TABLE registers FORCE ROW LEVEL SECURITY;
+CREATE POLICY own_tenants ON registers USING (tenant = ANY ((SELECT gateway_tenants())::uuid[]))
+    WITH CHECK (tenant = ANY ((SELECT gateway_tenants())::uuid[]));
+GRANT SELECT, INSERT ON registers TO gateway_request;

@@ -23,6 +23,7 @@ from gateway.web.api import (
     catalog,
     connections,
     consents,
+    decisions,
     deliveries,
     disclosures,
     endpoints,
@@ -33,6 +34,7 @@ from gateway.web.api import (
     notices,
     openapi,
     operations,
+    recipients,
 )
 from gateway.web.api.calls import CallEndpoint
 from gateway.web.api.desk import Desk, problem_response
@@ -46,6 +48,8 @@ OPERATIONS: Final = (
     *callbacks.OPERATIONS,
     *consents.OPERATIONS,
     *agreements.OPERATIONS,
+    *recipients.OPERATIONS,
+    *decisions.OPERATIONS,
     *endpoints.OPERATIONS,
     *event_types.OPERATIONS,
     *events.OPERATIONS,

@@ -20,7 +20,7 @@ from gateway.app import House, opened
 from gateway.config import Settings
 from gateway.errors import Unavailable
 from gateway.flows.broker import broker
-from gateway.ledger.log import Intent
+from gateway.ledger.log import Intent, RegisterPlace
 from gateway.store.embedded import Embedded
 from scopes.decision import Allowed
 from scopes.minimize import minimize
@@ -153,7 +153,7 @@ async def _intent_without_outcome(house: House, clinic: Clinic) -> UUID:
     action = rooms.registry.action(call.connector, call.action)
     fields = minimize(action.shape, call.payload)
     ground = await rooms.connections.active(call.tenant, action.connector)
-    intent = Intent(call, action, ground, fields, Allowed(()), None, "127.0.0.1")
+    intent = Intent(call, action, ground, fields, Allowed(()), None, "127.0.0.1", RegisterPlace(1, ""))
     disclosure = rooms.ledger.disclosing(intent)
     await disclosure.__aenter__()
     rooms.ledger._open.discard(disclosure.id)

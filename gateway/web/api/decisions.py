@@ -1,0 +1,65 @@
+"""POST /v1/decisions: what would become of a call, with every reason. Nothing is sent and nothing is recorded."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pydantic import Field
+
+from gateway.calls import Call
+from gateway.errors import InvalidRequest
+from gateway.flows.preview import preview
+from gateway.web.api.answers import RefusalReason, Told
+from gateway.web.api.models import CallBody
+from gateway.web.api.operation import Asked, Operation, Reply
+from scopes.decision import Denied
+from scopes.fault import Fault
+from scopes.scope import Area, Scope, Verb
+from scopes.vocabulary import Category
+
+_READ: Final = Scope(Area.CALLS, Verb.READ)
+
+
+class LeavingAnswer(Told):
+    """One field that would leave."""
+
+    path: str
+    category: Category
+
+
+class DecisionAnswer(Told):
+    """What would become of a call."""
+
+    allowed: bool
+    reasons: list[RefusalReason] = Field(description="Every reason against it; none where it is allowed.")
+    fields: list[LeavingAnswer] = Field(description="What would leave, by name; where it is allowed.")
+    withheld: list[str] = Field(description="Paths that were handed over and would not leave.")
+
+
+async def decide(asked: Asked) -> Reply:
+    """Decide a call and leave it at that."""
+    body: CallBody = asked.body
+    call = Call(asked.actor, body.connector, body.action, body.purpose, body.payload, asked.request_id, body.subject)
+    try:
+        seen = await preview(call, asked.rooms)
+    except InvalidRequest as invalid:
+        faults = [Fault(f"payload.{fault.path}".rstrip("."), fault.message) for fault in invalid.faults]
+        raise InvalidRequest(invalid.detail, faults=faults, fix=invalid.fix) from None
+    reasons = seen.decision.reasons if isinstance(seen.decision, Denied) else ()
+    sent = seen.fields.sent if seen.decision else ()
+    return Reply(
+        DecisionAnswer(
+            allowed=bool(seen.decision),
+            reasons=[RefusalReason(code=str(each.code), what=each.what, fix=each.fix) for each in reasons],
+            fields=[LeavingAnswer(path=path, category=category) for path, category in sent],
+            withheld=list(seen.fields.withheld),
+        )
+    )
+
+
+OPERATIONS = (
+    Operation(
+        method="POST", path="/v1/decisions", act=decide, needs=_READ, body=CallBody, answer=DecisionAnswer,
+        summary="What would become of a call, with every reason; nothing is sent or recorded", problems=(404,),
+    ),
+)  # fmt: skip
