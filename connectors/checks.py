@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from connectors.contract import Action, Content, Manifest
+from connectors.contract import Action, Callback, Content, Manifest
 
 
 class RegistryError(Exception):
@@ -30,7 +30,7 @@ def check_strays(folder: Path, client: ModuleType, manifest: Manifest) -> None:
             )
 
 
-def check_features(folder: Path, manifest: Manifest) -> None:
+def check_features(folder: Path, manifest: Manifest, callback: Callback | None) -> None:
     """Each action belongs to exactly one feature: what a clinic switches on is what it gets."""
     file = folder / "manifest.toml"
     seen: set[str] = set()
@@ -43,6 +43,11 @@ def check_features(folder: Path, manifest: Manifest) -> None:
             if action in seen:
                 raise RegistryError(file, f"features.{name}.actions", f"{action!r} is in another feature already")
             seen.add(action)
+        for event in feature.events:
+            if callback is None or event not in callback.EVENTS:
+                raise RegistryError(
+                    file, f"features.{name}.events", f"names {event!r}, which callback.py does not have"
+                )
     for action in manifest.actions.keys() - seen:
         raise RegistryError(file, f"actions.{action}", "no feature names it; add it to one")
 

@@ -8,6 +8,7 @@ reads answers; it never sees a credential, opens a connection or reads a clock.
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -30,7 +31,7 @@ from scopes.agreement import Need
 from scopes.consent import Channel
 from scopes.decision import ActionRule
 from scopes.field import Disclosed, Shape
-from scopes.vocabulary import Category, Purpose, Repeat
+from scopes.vocabulary import Category, Outcome, Purpose, Repeat
 
 if TYPE_CHECKING:
     import httpx2  # 0.15 s to import; a connector's client imports it when the first request is built
@@ -40,6 +41,8 @@ __all__ = [
     "Ambiguous",
     "AnswerFault",
     "AnswerRefused",
+    "Answered",
+    "Arrival",
     "Callback",
     "CallbackEvent",
     "CallbackRefused",
@@ -48,14 +51,17 @@ __all__ = [
     "CredentialRefused",
     "Egress",
     "Exchange",
+    "Handshake",
     "Manifest",
     "Perform",
     "ProviderScopeMissing",
     "ReconnectNeeded",
     "Rejected",
+    "Settlement",
     "TryLater",
     "Unreachable",
     "VendorAnswer",
+    "Wish",
 ]
 
 
@@ -86,6 +92,14 @@ class Egress(Protocol):
     @property
     def base_url(self) -> str:
         """Where the vendor's API is; without a slash at the end."""
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """What the clinic set for this connection, by the names in the manifest: a sender's number, a list of teams."""
+
+    @property
+    def callback_url(self) -> str | None:
+        """Where the vendor may tell what became of this; None where the gateway has no address of its own."""
 
     async def send(self, request: "httpx2.Request") -> "httpx2.Response":
         """Carry one request; the answer's body is complete."""
@@ -165,6 +179,61 @@ class Action:
         )
 
 
+class Arrival(StrEnum):
+    """How far what was disclosed has come, in the order of time."""
+
+    SENT = "sent"
+    """The vendor took it and passed it on; more is to be heard."""
+    DELIVERED = "delivered"
+    READ = "read"
+    UNDELIVERED = "undelivered"
+    """It will not arrive."""
+
+    @property
+    def final(self) -> bool:
+        """Whether the vendor has nothing more to say that matters."""
+        return self is not Arrival.SENT
+
+    @property
+    def outcome(self) -> Outcome:
+        """What the ledger makes of it."""
+        return Outcome.FAILED if self is Arrival.UNDELIVERED else Outcome.ACCEPTED
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of a disclosure, as its vendor tells it afterwards."""
+
+    key: str
+    """The idempotency key that it was sent under."""
+    arrival: Arrival
+    detail: str | None = None
+    """A number or a word of a list, such as the vendor's code for the reason."""
+
+    @property
+    def code(self) -> str:
+        """How the outcome's entry names it: `delivered`, `undelivered.30003`."""
+        return str(self.arrival) if self.detail is None else f"{self.arrival}.{self.detail}"
+
+
+class Wish(StrEnum):
+    """What a person who answers wants of us."""
+
+    STOP = "stop"
+    """No more messages, of no kind and on no channel."""
+    START = "start"
+    """Messages again, on the channel on which they say so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A person's answer: the address it came from, which is hashed at once and kept nowhere, and what they want."""
+
+    address: str = field(repr=False)
+    channel: Channel
+    wish: Wish | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class CallbackEvent:
     """One thing that a vendor told us, minimized: only declared fields are in `data`."""
@@ -172,15 +241,18 @@ class CallbackEvent:
     type: str
     vendor_id: str
     account: str | None
-    occurred_at: datetime
+    occurred_at: datetime | None
+    """None where the vendor does not say: then it is when the message came."""
     data: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    settles: Settlement | None = None
+    answered: Answered | None = None
 
 
 class Callback(Protocol):
     """What the module callback.py of a connector offers.
 
     Always in this order: verify the raw bytes, then identity and translate. All three raise CallbackRefused and nothing
-    else, whatever the bytes are.
+    else, whatever the bytes are. A module may also offer a Handshake, under the name `handshake`.
     """
 
     @property
@@ -199,5 +271,15 @@ class Callback(Protocol):
     def identity(self, raw_body: bytes) -> str:
         """What makes two deliveries the same message; taken from what was signed."""
 
-    def translate(self, raw_body: bytes) -> tuple[CallbackEvent, ...]:
-        """The events in the message; none where it is the vendor's but of a type that is not used."""
+    def translate(self, raw_body: bytes, url: str) -> tuple[CallbackEvent, ...]:
+        """The events in the message; none where it is the vendor's but of a type that is not used.
+
+        `url` is the address that was called; only a vendor that signs it may have put anything there.
+        """
+
+
+class Handshake(Protocol):
+    """How a vendor asks whether an address is ours before it sends anything there."""
+
+    def __call__(self, method: str, url: str, token: str) -> str | None:
+        """The text to answer; None for a message. Raises CallbackRefused where `token`, ours, is not the one it names."""

@@ -26,7 +26,7 @@ from connectors.checks import (
     check_strays,
     file_of,
 )
-from connectors.contract import Action, Callback, Content, Exchange, Manifest
+from connectors.contract import Action, Callback, Content, Exchange, Handshake, Manifest
 from scopes.agreement import Need
 from scopes.field import Disclosed, Shape, ShapeError, shape_of
 from scopes.provider import Lattice, LatticeError, ProviderScope, Scheme
@@ -45,6 +45,7 @@ class Connector:
     lattice: Lattice
     callback: Callback | None
     folder: Path
+    handshake: Handshake | None = None
     content: Content | None = None
     package: str = field(repr=False, default="")
 
@@ -64,7 +65,8 @@ def read_folder(root: Path, folder: Path) -> Connector:
     manifest = _manifest(folder, "/".join(folder.relative_to(root).parts))
     exchanges, content = _models(root, folder, package)
     client = _module(folder, package, "client")
-    check_features(folder, manifest)
+    callback = cast("Callback", _module(folder, package, "callback")) if manifest.callback else None
+    check_features(folder, manifest, callback)
     check_scopes(folder, manifest)
     check_agreements(folder, manifest)
     check_strays(folder, client, manifest)
@@ -72,13 +74,13 @@ def read_folder(root: Path, folder: Path) -> Connector:
     for action in actions.values():
         if content:
             check_content(action, content)
-    callback = cast("Callback", _module(folder, package, "callback")) if manifest.callback else None
     return Connector(
         id=manifest.id,
         manifest=manifest,
         actions=MappingProxyType(actions),
         lattice=_lattice(folder, manifest),
         callback=callback,
+        handshake=getattr(callback, "handshake", None),
         folder=folder,
         content=content,
         package=package,

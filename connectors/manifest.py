@@ -66,6 +66,13 @@ class CredentialRule(_Part):
     refuses: tuple[RefusedForm, ...] = ()
     account_header: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")] | None = None
     account_pattern: str | None = None
+    account_title: Sentence | None = None
+    account_needed: bool = False
+
+    @property
+    def has_accounts(self) -> bool:
+        """Whether the vendor tells accounts apart: by a header that the door adds, or by the connector's own addresses."""
+        return self.account_header is not None or self.account_pattern is not None
 
     def check(self, secret: str) -> None:
         """Raise CredentialRefused unless the secret has an accepted form; a refused form wins over an accepted one."""
@@ -86,11 +93,18 @@ class AgreementRule(_Part):
 
 
 class FeatureRule(_Part):
-    """What a clinic switches on."""
+    """What a clinic switches on: actions of ours, and events of the vendor's that are dropped without it."""
 
     title: Sentence
     why: Sentence
-    actions: tuple[Name, ...] = Field(min_length=1)
+    actions: tuple[Name, ...] = ()
+    events: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _is_for_something(self) -> Self:
+        if not self.actions and not self.events:
+            raise ValueError("name an action or an event that it switches on")
+        return self
 
 
 class ActionEntry(_Part):
@@ -141,6 +155,20 @@ class CallbackRule(_Part):
             raise CredentialRefused(f"must have the form {self.secret_pattern or 'of a secret that is not blank'}")
 
 
+class SettingRule(_Part):
+    """Something that a clinic sets for its connection, which is no secret: what it is called, its form, whether it must be."""
+
+    title: Sentence
+    pattern: str
+    needed: bool = True
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, pattern: str) -> str:
+        re.compile(pattern)
+        return pattern
+
+
 class Limits(_Part):
     """The vendor's published request rate for one account."""
 
@@ -161,6 +189,7 @@ class Manifest(_Part):
     actions: dict[Name, ActionEntry] = Field(min_length=1)
     provider_scopes: dict[str, ProviderScopeEntry] = Field(default_factory=dict)
     callback: CallbackRule | None = None
+    settings: dict[Name, SettingRule] = Field(default_factory=dict)
     limits: Limits
 
     @property
@@ -172,6 +201,10 @@ class Manifest(_Part):
     def base_url(self) -> str:
         """`api_base` without a slash at its end, so that a path can follow."""
         return str(self.api_base).rstrip("/")
+
+    def feature_of(self, event: str) -> str | None:
+        """The feature without which an event of the vendor's is dropped; None where it needs none."""
+        return next((name for name, feature in self.features.items() if event in feature.events), None)
 
     def needs_agreement(self, action: ActionEntry) -> bool:
         """Whether an agreement must be on file before one of its actions sends anything."""

@@ -155,7 +155,7 @@ def identity(raw_body: bytes) -> str:
     return _id(_event(raw_body))
 
 
-def translate(raw_body: bytes) -> tuple[CallbackEvent, ...]:
+def translate(raw_body: bytes, url: str) -> tuple[CallbackEvent, ...]:
     """The event under our names; none where its type is not used."""
     event = _event(raw_body)
     kind, created, data = event.get("type"), event.get("created"), event.get("data")

@@ -19,6 +19,7 @@ from gateway.callers import Callers
 from gateway.config import Settings
 from gateway.connections import Connections
 from gateway.consents import Consents
+from gateway.contacts import Contacts
 from gateway.egress import CurlEngine, Door, Route
 from gateway.errors import GatewayError
 from gateway.flows.register import Registers
@@ -99,11 +100,13 @@ async def opened(
         await ledger.sweep()
         door = Door(CurlEngine(), loopback_hosts=_loopback_hosts(sandboxes))
         stack.push_async_callback(door.close)
+        consents = Consents(store, connections, subjects, clock=clock)
         rooms = Rooms(
             registry=registry,
             kinds=Kinds(registry),
             connections=connections,
-            consents=Consents(store, connections, subjects, clock=clock),
+            consents=consents,
+            contacts=Contacts(store, consents, clock=clock),
             agreements=Agreements(store, connections, clock=clock),
             registers=Registers(store, registry, clock=clock),
             callers=callers,

@@ -31,9 +31,11 @@ from gateway.store.pool import Store
 from scopes.fault import Fault
 from scopes.vocabulary import ConnectionState
 
+PREFIX: Final = "/hooks/"
 MOST_SECRETS: Final = 2  # one, and the next one while the vendor switches
 REMEMBERED_SECONDS: Final = 30.0
 _REMEMBERED = 10_000
+_TOKEN_DIGITS = 40
 _SECRET = "callback_secret"  # noqa: S105 (what it is sealed for)
 _EVENTS = "callback"
 
@@ -86,6 +88,16 @@ class Door:
         """The secrets that count now."""
         return tuple(each.text for each in self.secrets if each.expires_at is None or each.expires_at > now)
 
+    @property
+    def token(self) -> str:
+        """What a vendor names in its handshake, so that nobody else can set a subscription up here."""
+        return self.clinic.fingerprint(b"handshake|" + self.connection.bytes).hex()[:_TOKEN_DIGITS]
+
+    @property
+    def features(self) -> frozenset[str]:
+        """What the clinic switched on; as remembered with its standing."""
+        return self.clinic.connection(self.connector).grant.features
+
     def fingerprint(self, identity: str) -> bytes:
         """A hash of what makes two messages the same, under the clinic's own key."""
         text = identity.encode("utf-8", "surrogatepass")
@@ -135,6 +147,10 @@ class Callbacks:
             if len(self._doors) > _REMEMBERED:
                 self._doors.popitem(last=False)
         return known
+
+    def url_of(self, connection_id: UUID) -> str | None:
+        """Where a connection's vendor calls; None where the gateway does not know its own address."""
+        return None if self.public_url is None else f"{self.public_url}{PREFIX}{connection_id}"
 
     def forget(self, connection_id: UUID) -> None:
         """Read the door anew next time."""

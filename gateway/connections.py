@@ -55,6 +55,7 @@ class Connection:
     includes: Callable[[frozenset[str], str], bool]
     clinic: Clinic = field(repr=False)
     sealed: bytes | None = field(repr=False)
+    settings: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def standing(self) -> int:
@@ -125,6 +126,7 @@ class NewConnection:
     features: frozenset[str]
     withheld: frozenset[str] = frozenset()
     free_text: frozenset[str] = frozenset()
+    settings: Mapping[str, str] = field(default_factory=dict)
     expires_at: datetime | None = None
 
 
@@ -185,7 +187,7 @@ class Connections:
             provider_scopes=sorted(new.provider_scopes), features=sorted(new.features), withheld=sorted(new.withheld),
             free_text=sorted(new.free_text), grant_version=1,
             credential=clinic.keyring.seal(new.secret.encode(), purpose=_CREDENTIAL, row=str(connection_id)),
-            expires_at=new.expires_at, created_at=now, changed_at=now,
+            expires_at=new.expires_at, created_at=now, changed_at=now, settings=dict(new.settings),
         )  # fmt: skip
         entry = {
             **_about(actor, row),
@@ -246,6 +248,22 @@ class Connections:
             await append_within(connection, Draft(tenant, "connection", self._clock(), entry))
         self.forget(tenant)
 
+    async def set_settings(self, actor: Actor, connection_id: UUID, settings: Mapping[str, str]) -> None:
+        """Replace what the clinic set for a connection; the ledger gets the names."""
+        tenant = actor.tenant
+        async with self._store.tenant(tenant) as connection:
+            row = await _locked(connection, tenant, connection_id)
+            if row.state == ConnectionState.REVOKED:
+                raise Conflict("this connection is revoked; connect again")
+            await rows.set_settings(connection, tenant, connection_id, settings)
+            entry = {
+                **_about(actor, row),
+                "state": row.state,
+                "what": [f"settings.{name}" for name in sorted(settings)],
+            }
+            await append_within(connection, Draft(tenant, "connection", self._clock(), entry))
+        self.forget(tenant)
+
     async def page(self, tenant: UUID, *, after: UUID | None, limit: int) -> list[Connection]:
         """The tenant's connections, revoked ones too, oldest first."""
         clinic = await self.clinic(tenant)
@@ -286,6 +304,7 @@ class Connections:
             includes=lattice.includes if lattice is not None else _nothing,
             clinic=clinic,
             sealed=row.credential,
+            settings=MappingProxyType(row.settings),
         )
 
 

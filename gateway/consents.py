@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+import asyncpg
 import orjson
 
 from gateway.calls import Actor
@@ -95,12 +96,31 @@ class Consents:
         """Record a consent; the ledger gets a salted commitment to its evidence."""
         tenant, clinic = actor.tenant, await self._connections.clinic(actor.tenant)
         subject = await self._subjects.pseudonym(tenant, new.subject, keyed=clinic)
-        now, written, salt = self._clock(), new.evidence.written(), secrets.token_bytes(_SALT_BYTES)
         row = ConsentRow(
             id=new_id(), subject=subject, purposes=sorted(map(str, new.purposes)),
-            channels=sorted(map(str, new.channels)), given_at=min(new.evidence.when, now), expires_at=new.expires_at,
-            withdrawn_at=None,
+            channels=sorted(map(str, new.channels)), given_at=min(new.evidence.when, self._clock()),
+            expires_at=new.expires_at, withdrawn_at=None,
         )  # fmt: skip
+        async with self._store.tenant(tenant) as connection:
+            await self._give_within(connection, actor, row, new.evidence, clinic)
+        self._connections.forget(tenant)
+        return row
+
+    async def give_again_within(
+        self, connection: asyncpg.Connection, actor: Actor, row: ConsentRow, channel: Channel, evidence: Evidence
+    ) -> None:
+        """Record anew what a STOP took back, on one channel, in the caller's transaction."""
+        clinic = await self._connections.clinic(actor.tenant)
+        again = row._replace(
+            id=new_id(), channels=[str(channel)], given_at=evidence.when, withdrawn_at=None, stopped=False
+        )
+        await rows.keep_back(connection, actor.tenant, row.id)
+        await self._give_within(connection, actor, again, evidence, clinic)
+
+    async def _give_within(
+        self, connection: asyncpg.Connection, actor: Actor, row: ConsentRow, evidence: Evidence, clinic: Clinic
+    ) -> None:
+        written, salt = evidence.written(), secrets.token_bytes(_SALT_BYTES)
         entry = {
             **_about(actor, row, "given"),
             "evidence": hashlib.sha256(salt + written).hexdigest(),
@@ -109,24 +129,28 @@ class Consents:
         if row.expires_at is not None:
             entry["until"] = timestamp(row.expires_at)
         sealed = clinic.keyring.seal(written, purpose=_EVIDENCE, row=str(row.id))
-        async with self._store.tenant(tenant) as connection:
-            await rows.add(connection, tenant, row, evidence=sealed, salt=salt)
-            await append_within(connection, Draft(tenant, "consent", now, entry))
-        self._connections.forget(tenant)
-        return row
+        await rows.add(connection, actor.tenant, row, evidence=sealed, salt=salt)
+        await append_within(connection, Draft(actor.tenant, "consent", self._clock(), entry))
 
     async def withdraw(self, actor: Actor, consent: UUID) -> None:
         """Take a consent back, in force for every intent not yet written. Twice changes nothing. Raises NotFound."""
+        async with self._store.tenant(actor.tenant) as connection:
+            await self.withdraw_within(connection, actor, consent)
+        self._connections.forget(actor.tenant)
+
+    async def withdraw_within(
+        self, connection: asyncpg.Connection, actor: Actor, consent: UUID, *, stopped: bool = False
+    ) -> None:
+        """The same in the caller's transaction, who then forgets the clinic. What a STOP takes a START may give again."""
         tenant, now = actor.tenant, self._clock()
-        async with self._store.tenant(tenant) as connection:
-            row = await rows.lock(connection, tenant, consent)
-            if row is None:
-                raise NotFound("there is no such consent")
-            if row.withdrawn_at is not None:
-                return
-            await rows.withdraw(connection, tenant, consent, at=now)
+        row = await rows.lock(connection, tenant, consent)
+        if row is None:
+            raise NotFound("there is no such consent")
+        if row.withdrawn_at is None:
+            await rows.withdraw(connection, tenant, consent, at=now, stopped=stopped)
             await append_within(connection, Draft(tenant, "consent", now, _about(actor, row, "withdrawn")))
-        self._connections.forget(tenant)
+        elif row.stopped and not stopped:
+            await rows.keep_back(connection, tenant, consent)
 
     async def page(self, tenant: UUID, *, subject: UUID | None, after: UUID | None, limit: int) -> list[ConsentRow]:
         """The tenant's consents, withdrawn and expired ones too, oldest first."""

@@ -19,6 +19,7 @@ import asyncpg
 from gateway.errors import Unavailable
 from gateway.flows import housekeeping, inbound, lane
 from gateway.flows.rooms import Rooms
+from gateway.flows.settle import StillUnderWay
 from gateway.log import Log
 from gateway.store import jobs as queue
 
@@ -178,6 +179,8 @@ class Jobs:
         try:
             await inbound.publish_callback(job.payload or b"", self._rooms)
             return
+        except StillUnderWay:
+            pass
         except Exception as failure:
             log.error("callback_broken", failure=failure, job=int(job.id))
         raise RetryRequested(timedelta(seconds=min(2.0**job.attempts, _LONGEST_FAULT_SECONDS)))

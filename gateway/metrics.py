@@ -36,6 +36,7 @@ class Result(StrEnum):
     """What became of one message of a vendor's."""
 
     ACCEPTED = "accepted"  # stored, and on its way to the clinic's endpoints
+    HANDSHAKE = "handshake"  # the vendor asked whether the address is ours
     DUPLICATE = "duplicate"  # it was here before
     UNUSED = "unused"  # the vendor's, of a type that is not used
     OTHER_ACCOUNT = "other_account"  # the vendor's, about an account that is not the connection's

@@ -3,9 +3,11 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
+from typing import Final
 
 import httpx2
 
@@ -20,6 +22,7 @@ from gateway.log import Log
 from scopes.vocabulary import Repeat
 
 _log = Log("gateway.egress")
+_NO_SETTINGS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Door:
@@ -50,9 +53,11 @@ class Door:
         idempotency_key: str,
         account: str | None = None,
         repeat: Repeat = Repeat.IF_UNSENT,
+        settings: Mapping[str, str] = _NO_SETTINGS,
+        callback_url: str | None = None,
     ) -> "Passage":
         """The passage of one disclosure, along the route of its connector."""
-        return Passage(self, route, credential, repeat, idempotency_key, account)
+        return Passage(self, route, credential, repeat, idempotency_key, account, settings, callback_url)
 
     async def close(self) -> None:
         """Let go of every connection."""
@@ -69,6 +74,8 @@ class Passage:
     _repeat: Repeat
     idempotency_key: str
     account: str | None
+    settings: Mapping[str, str]
+    callback_url: str | None
     attempts: int = 0
     sent: bool = False  # whether any byte may have left
     sent_bytes: int = 0

@@ -76,6 +76,8 @@ def _through(rooms: Rooms, action: Action, connection: Connection, disclosure: D
         idempotency_key=disclosure.idempotency_key,
         account=connection.account,
         repeat=action.repeat,
+        settings=connection.settings,
+        callback_url=rooms.callbacks.url_of(connection.id),
     )
     disclosure.through(passage)
     return passage

@@ -6,10 +6,11 @@ What is checked here needs the connector's declarations; Connections checks the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from connectors.contract import Manifest
 from connectors.registry import Connector, UnknownAction
 from gateway.calls import Actor
 from gateway.connections import Connection, NewConnection
@@ -37,6 +38,7 @@ class Wish(Terms):
     secret: str = field(repr=False)
     account: str | None = None
     provider_scopes: frozenset[str] | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
     expires_at: datetime | None = None
 
 
@@ -46,7 +48,8 @@ async def connect(actor: Actor, wish: Wish, rooms: Rooms) -> Connection:
         connector = rooms.registry.connector(wish.connector)
     except UnknownAction as unknown:
         raise InvalidRequest(faults=[Fault("connector", str(unknown))]) from None
-    _refuse([*_faults(connector, wish, now=rooms.clock()), *_path_faults(connector, wish)])
+    faults = _faults(connector, wish, now=rooms.clock())
+    _refuse([*faults, *_setting_faults(connector.manifest, wish.settings), *_path_faults(connector, wish)])
     scopes = wish.provider_scopes
     return await rooms.connections.connect(
         actor,
@@ -58,6 +61,7 @@ async def connect(actor: Actor, wish: Wish, rooms: Rooms) -> Connection:
             features=wish.features,
             withheld=frozenset(wish.withheld),
             free_text=frozenset(wish.free_text),
+            settings=wish.settings,
             expires_at=wish.expires_at,
         ),
     )
@@ -71,6 +75,12 @@ async def regrant(actor: Actor, connection: Connection, terms: Terms, rooms: Roo
     return await rooms.connections.grant(
         actor, connection.id, wanted, lambda connector: registry.connector(connector).manifest
     )
+
+
+async def set_up(actor: Actor, connection: Connection, settings: Mapping[str, str], rooms: Rooms) -> None:
+    """Replace what a clinic set for a connection; raises InvalidRequest, NotFound or Conflict."""
+    _refuse(_setting_faults(rooms.registry.connector(connection.connector).manifest, settings))
+    await rooms.connections.set_settings(actor, connection.id, settings)
 
 
 def least_scopes(connector: Connector, features: frozenset[str]) -> frozenset[str]:
@@ -105,7 +115,9 @@ def _faults(connector: Connector, wish: Wish, *, now: datetime) -> Iterator[Faul
     if wish.expires_at is not None and wish.expires_at <= now:
         yield Fault("expires_at", "must lie in the future")
     rule = connector.manifest.credential
-    if wish.account is not None and rule.account_header is None:
+    if wish.account is None and rule.account_needed:
+        yield Fault("account", f"is needed: {rule.account_title or 'the account at the vendor'}")
+    elif wish.account is not None and not rule.has_accounts:
         yield Fault("account", f"{connector.id} has no accounts to act for")
     elif wish.account is not None and rule.account_pattern and not re.fullmatch(rule.account_pattern, wish.account):
         yield Fault("account", f"must have the form {rule.account_pattern}")
@@ -113,6 +125,17 @@ def _faults(connector: Connector, wish: Wish, *, now: datetime) -> Iterator[Faul
     if excess := excess_scopes(connector, wish.features, known):
         named = ", ".join(sorted(excess))
         yield Fault("provider_scopes", f"{Reason.SCOPE_EXCESS}: more than these features need; leave out {named}")
+
+
+def _setting_faults(manifest: Manifest, settings: Mapping[str, str]) -> Iterator[Fault]:
+    for name in settings.keys() - manifest.settings.keys():
+        known = ", ".join(sorted(manifest.settings)) or "none"
+        yield Fault("settings", f"{manifest.id} has these settings: {known}; take out {name!r}")
+    for name, rule in manifest.settings.items():
+        if name not in settings and rule.needed:
+            yield Fault(f"settings.{name}", f"is needed: {rule.title}")
+        elif name in settings and not re.fullmatch(rule.pattern, settings[name]):
+            yield Fault(f"settings.{name}", f"must have the form {rule.pattern}")
 
 
 def _path_faults(connector: Connector, terms: Terms) -> list[Fault]:

@@ -5,9 +5,11 @@ Only what the connector declares of a genuine message is stored, sealed until it
 - not genuine, not fresh, not readable: refused, counted by code, an alarm where it is a burst;
 - genuine and of a type that is not used, or about another account: acknowledged, counted, not stored;
 - genuine while the connection is suspended (or expired): not taken and not stored. The vendor is told to come again, so
-  that a short pause loses nothing, and nothing of a connection that is cut off lies here meanwhile;
+  that a short pause loses nothing, and nothing of a connection that is cut off lies here meanwhile. A STOP in it counts
+  at once all the same;
 - genuine and here already: acknowledged, nothing else happens;
-- otherwise stored and enqueued in one transaction, and acknowledged after its commit.
+- otherwise stored and enqueued in one transaction, and acknowledged after its commit. What a person wants who answered
+  is done in that transaction too; what the message says of a disclosure is written down from the queue.
 """
 
 from __future__ import annotations
@@ -22,12 +24,22 @@ from uuid import UUID
 
 import orjson
 
-from connectors.contract import Callback, CallbackEvent, CallbackRefused, Manifest
+from connectors.contract import (
+    Arrival,
+    Callback,
+    CallbackEvent,
+    CallbackRefused,
+    Handshake,
+    Manifest,
+    Settlement,
+    Wish,
+)
 from gateway.bursts import WINDOW_SECONDS
 from gateway.callbacks import Door, DoorChanged
 from gateway.errors import InvalidRequest, NotFound, Unavailable
 from gateway.flows.publish import NewEvent, publish
 from gateway.flows.rooms import Rooms
+from gateway.flows.settle import settle
 from gateway.ids import id_of, new_id
 from gateway.log import Log
 from gateway.metrics import Result
@@ -42,6 +54,7 @@ STRANDED: Final = timedelta(minutes=5)
 _VERIFICATIONS = 3  # how often a message is verified anew when the clinic changes the door meanwhile
 _FRESH_SECONDS = 1.0
 _MOST_STRANDED = 500
+_ANY: Final = "*"
 _Read = TypeVar("_Read")
 
 
@@ -52,6 +65,7 @@ class Received:
     result: Result
     code: str | None = None
     burst: int | None = None
+    text: str | None = None  # what to answer, where the vendor asks for more than a status
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +74,7 @@ class Reader:
 
     manifest: Manifest
     callback: Callback
+    handshake: Handshake | None = None
 
     @property
     def deadline_seconds(self) -> float:
@@ -72,7 +87,21 @@ def reader(connector: str, rooms: Rooms) -> Reader:
     found = rooms.registry.connectors.get(connector)
     if found is None or found.callback is None:
         raise NotFound("there is no such connection")
-    return Reader(found.manifest, found.callback)
+    return Reader(found.manifest, found.callback, found.handshake)
+
+
+async def shaken(connection_id: UUID, method: str, url: str, rooms: Rooms) -> Received | None:
+    """What to answer where the vendor only asks whether the address is ours; None for a message. Raises NotFound."""
+    door = await rooms.callbacks.door(connection_id)
+    how = reader(door.connector, rooms)
+    if how.handshake is None:
+        return None
+    shake = how.handshake
+    try:
+        text = _read(how, lambda: shake(method, url, door.token))
+    except CallbackRefused as refused:
+        return Received(Result.REFUSED, refused.code, rooms.callbacks.bursts.refused(connection_id, monotonic()))
+    return None if text is None else Received(Result.HANDSHAKE, text=text)
 
 
 async def receive(connection_id: UUID, raw_body: bytes, headers: Mapping[str, str], url: str, rooms: Rooms) -> Received:
@@ -114,6 +143,8 @@ async def publish_callback(payload: bytes, rooms: Rooms) -> None:
         log.info("callback_dropped", connection=connection_id)
     else:
         for at, told in enumerate(orjson.loads(door.open(identity, row.sealed))):
+            if told.get("settles") is not None:
+                await settle(door.tenant, connection_id, _settlement(told["settles"]), rooms)
             await _publish_one(door, told, _event_id(row.at, identity, at), rooms)
     async with rooms.store.tenant(tenant) as connection:
         await rows.clear(connection, tenant, connection_id, identity)
@@ -133,16 +164,40 @@ async def _taken(connection_id: UUID, raw_body: bytes, headers: Mapping[str, str
     if not door.is_open(rooms.clock()):
         if (await rooms.callbacks.door(connection_id, since=monotonic())).is_open(rooms.clock()):
             raise DoorChanged  # resumed since it was read
+        await _stopped(door, raw_body, url, rooms)
         return Received(Result.SUSPENDED)
     how = reader(door.connector, rooms)
     identity = _read(how, lambda: door.fingerprint(how.callback.identity(raw_body)))
-    events = _read(how, lambda: how.callback.translate(raw_body))
+    events = _read(how, lambda: how.callback.translate(raw_body, url))
     if not events:
         return Received(Result.UNUSED)
     ours = [event for event in events if _is_ours(event, door, how.manifest)]
     if not ours:
         return Received(Result.OTHER_ACCOUNT)
+    ours = [event for event in ours if (how.manifest.feature_of(event.type) or _ANY) in (_ANY, *door.features)]
+    if not ours:
+        return Received(Result.UNUSED)
     return Received(Result.ACCEPTED if await _stored(door, identity, ours, rooms) else Result.DUPLICATE)
+
+
+async def _stopped(door: Door, raw_body: bytes, url: str, rooms: Rooms) -> None:
+    """Let a STOP count, once, although nothing else of the message does."""
+    how = reader(door.connector, rooms)
+    heard = _read(how, lambda: door.fingerprint(f"stop|{how.callback.identity(raw_body)}"))
+    found = [
+        event.answered
+        for event in _read(how, lambda: how.callback.translate(raw_body, url))
+        if event.answered is not None and event.answered.wish is Wish.STOP and _is_ours(event, door, how.manifest)
+    ]
+    if found:
+        async with rooms.store.tenant(door.tenant) as connection:
+            if not await rows.add(
+                connection, door.tenant, door.connection, heard, rows.CallbackRow(rooms.clock(), None)
+            ):
+                return
+            for answered in found:
+                await rooms.contacts.hear(connection, door.clinic, answered)
+        rooms.connections.forget(door.tenant)
 
 
 async def _verified(connection_id: UUID, raw_body: bytes, headers: Mapping[str, str], url: str, rooms: Rooms) -> Door:
@@ -188,15 +243,32 @@ def _is_ours(event: CallbackEvent, door: Door, manifest: Manifest) -> bool:
 
 async def _stored(door: Door, identity: bytes, events: Sequence[CallbackEvent], rooms: Rooms) -> bool:
     """Store and enqueue in one transaction; False for a message that is here already."""
-    said = [
-        {"type": event.type, "data": {"id": event.vendor_id, **event.data}, "at": event.occurred_at} for event in events
-    ]
-    row = rows.CallbackRow(rooms.clock(), door.seal(identity, orjson.dumps(said)))
+    now = rooms.clock()
+    row = rows.CallbackRow(now, door.seal(identity, orjson.dumps([_said(event, now) for event in events])))
+    wishes = [event.answered for event in events if event.answered is not None and event.answered.wish is not None]
     async with rooms.callbacks.taking(door) as connection:
         if not await rows.add(connection, door.tenant, door.connection, identity, row):
             return False
+        for answered in wishes:
+            await rooms.contacts.hear(connection, door.clinic, answered)
         await jobs.enqueue(connection, [_job(door.tenant, door.connection, identity)])
+    if wishes:
+        rooms.connections.forget(door.tenant)
     return True
+
+
+def _said(event: CallbackEvent, now: datetime) -> dict[str, Any]:
+    """What is kept of an event until it is published; the address of a person who answered is not."""
+    at = event.occurred_at or now
+    said: dict[str, Any] = {"type": event.type, "data": {"id": event.vendor_id, **event.data}, "at": at}
+    if event.settles is not None:
+        said["settles"] = [event.settles.key, event.settles.arrival, event.settles.detail]
+    return said
+
+
+def _settlement(kept: Sequence[str | None]) -> Settlement:
+    key, arrival, detail = kept
+    return Settlement(str(key), Arrival(str(arrival)), detail)
 
 
 async def _publish_one(door: Door, told: Mapping[str, Any], event_id: UUID, rooms: Rooms) -> None:

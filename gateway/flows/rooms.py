@@ -12,6 +12,7 @@ from gateway.callbacks import Callbacks
 from gateway.callers import Callers
 from gateway.connections import Connections
 from gateway.consents import Consents
+from gateway.contacts import Contacts
 from gateway.egress import Door, Route
 from gateway.flows.register import Registers
 from gateway.ledger.log import Ledger
@@ -30,6 +31,7 @@ class Rooms:
     kinds: Kinds
     connections: Connections
     consents: Consents
+    contacts: Contacts
     agreements: Agreements
     registers: Registers
     callers: Callers

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Final, Protocol, Self
 from uuid import UUID
 
 import orjson
@@ -36,6 +36,7 @@ log = Log("gateway.ledger")
 _SWEPT_AT_ONCE = 1_000
 _SWEEP_PAUSE_SECONDS = 1.0
 _SALT_BYTES = 32
+KEY_PREFIX: Final = "cg_"
 # A vendor may answer with anything as its id: a sentence about somebody, or more than an entry can hold.
 _REFERENCE = re.compile(r"[0-9A-Za-z._:/+=-]{1,255}")
 Clock = Callable[[], datetime]
@@ -131,6 +132,18 @@ class Deed(Protocol):
         """Who receives it."""
 
 
+class Disclosed(Protocol):
+    """A disclosure that stands in the log, as far as a later outcome refers to it."""
+
+    @property
+    def id(self) -> UUID:
+        """Its id."""
+
+    @property
+    def leaf_index(self) -> int:
+        """The index of its intent."""
+
+
 class Passage(Protocol):
     """The way out of one disclosure, as far as its outcome tells of it."""
 
@@ -209,6 +222,20 @@ class Ledger:
         )  # fmt: skip
         appended = await self._writer.append(draft)
         return Refused(reasons, index=appended.index)
+
+    async def settled(self, tenant: UUID, found: Disclosed, outcome: Outcome, code: str) -> Appended:
+        """Record what a vendor told later of a disclosure; its earlier outcome stays where it is."""
+        at = self._clock()
+        return await self._writer.append(
+            Draft(
+                tenant=tenant,
+                kind="outcome",
+                at=at,
+                fields=_outcome_fields(found.id, found.leaf_index, outcome, code),
+                must_land=True,
+                outcome=rows.OutcomeRow(tenant, found.id, at, str(outcome), code),
+            )
+        )
 
     async def accessed(self, actor: Actor, *, what: str, query: dict[str, Any], count: int) -> Appended:
         """Record that somebody searched or exported the log; `query` holds pseudonyms, never a host's reference."""
@@ -295,7 +322,7 @@ class Disclosure:
     @property
     def idempotency_key(self) -> str:
         """The vendor's idempotency key: the same for every attempt, never used for another disclosure."""
-        return f"cg_{self.id.hex}"
+        return f"{KEY_PREFIX}{self.id.hex}"
 
     def through(self, passage: Passage) -> None:
         """Remember where the attempts are counted."""

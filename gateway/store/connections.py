@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -11,7 +11,7 @@ import asyncpg
 
 _COLUMNS = (
     "id, connector, state, account, provider_scopes, features, withheld, free_text, grant_version, credential, "
-    "expires_at, created_at, changed_at"
+    "expires_at, created_at, changed_at, settings"
 )
 
 
@@ -31,6 +31,7 @@ class ConnectionRow(NamedTuple):
     expires_at: datetime | None
     created_at: datetime
     changed_at: datetime
+    settings: dict[str, str]
 
 
 async def live(connection: asyncpg.Connection, tenant: UUID) -> list[ConnectionRow]:
@@ -63,7 +64,8 @@ async def lock(connection: asyncpg.Connection, tenant: UUID, connection_id: UUID
 async def add(connection: asyncpg.Connection, tenant: UUID, row: ConnectionRow) -> None:
     """Store a new connection; raises asyncpg.UniqueViolationError when the connector already has a live one."""
     await connection.execute(
-        f"INSERT INTO connections (tenant, {_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+        f"INSERT INTO connections (tenant, {_COLUMNS}) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
         tenant,
         *row,
     )
@@ -87,6 +89,18 @@ async def regrant(
         features,
         withheld,
         free_text,
+    )
+
+
+async def set_settings(
+    connection: asyncpg.Connection, tenant: UUID, connection_id: UUID, settings: Mapping[str, str]
+) -> None:
+    """Replace what the clinic set for a connection."""
+    await connection.execute(
+        "UPDATE connections SET settings = $3, changed_at = now() WHERE tenant = $1 AND id = $2",
+        tenant,
+        connection_id,
+        dict(settings),
     )
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
-_COLUMNS = "id, subject, purposes, channels, given_at, expires_at, withdrawn_at"
+_COLUMNS = "id, subject, purposes, channels, given_at, expires_at, withdrawn_at, stopped"
 
 
 class ConsentRow(NamedTuple):
@@ -21,12 +21,15 @@ class ConsentRow(NamedTuple):
     given_at: datetime
     expires_at: datetime | None
     withdrawn_at: datetime | None
+    stopped: bool = False
+    """Whether a STOP took it back, so that a START may give it again."""
 
 
 async def add(connection: asyncpg.Connection, tenant: UUID, row: ConsentRow, *, evidence: bytes, salt: bytes) -> None:
     """Store a consent with its sealed evidence."""
     await connection.execute(
-        f"INSERT INTO consents (tenant, {_COLUMNS}, evidence, salt) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        f"INSERT INTO consents (tenant, {_COLUMNS}, evidence, salt) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         tenant,
         *row,
         evidence,
@@ -65,6 +68,19 @@ async def lock(connection: asyncpg.Connection, tenant: UUID, consent: UUID) -> C
     return ConsentRow(*row) if row else None
 
 
-async def withdraw(connection: asyncpg.Connection, tenant: UUID, consent: UUID, *, at: datetime) -> None:
+async def withdraw(
+    connection: asyncpg.Connection, tenant: UUID, consent: UUID, *, at: datetime, stopped: bool = False
+) -> None:
     """Take a consent back."""
-    await connection.execute("UPDATE consents SET withdrawn_at = $3 WHERE tenant = $1 AND id = $2", tenant, consent, at)
+    await connection.execute(
+        "UPDATE consents SET withdrawn_at = $3, stopped = $4 WHERE tenant = $1 AND id = $2",
+        tenant,
+        consent,
+        at,
+        stopped,
+    )
+
+
+async def keep_back(connection: asyncpg.Connection, tenant: UUID, consent: UUID) -> None:
+    """Let no START give a consent again: it was given again, or the person took it back in another way too."""
+    await connection.execute("UPDATE consents SET stopped = false WHERE tenant = $1 AND id = $2", tenant, consent)

@@ -1,4 +1,4 @@
-"""POST /hooks/{connection}: where vendors call us. Reads within the vendor's deadline, answers, and keeps nothing.
+"""/hooks/{connection}: where vendors call us. Reads within the vendor's deadline, answers, and keeps nothing.
 
 Straight on ASGI: what is verified is the bytes that came. A message that is not taken gets a problem document that says so
 and nothing else: not why, and not a word of the message.
@@ -18,6 +18,7 @@ from starlette.types import Receive, Send
 from starlette.types import Scope as Asgi
 
 from gateway import metrics
+from gateway.callbacks import PREFIX
 from gateway.errors import BodyTooLarge, GatewayError, InvalidRequest, NotFound, Unavailable
 from gateway.flows import inbound
 from gateway.flows.inbound import Received
@@ -25,14 +26,14 @@ from gateway.flows.rooms import Rooms
 from gateway.log import Log
 from gateway.metrics import Result
 from gateway.web.answering import HEADERS, answer, header_list
-from gateway.web.problems import BodyTooSlow, Problem, problem_of, told
+from gateway.web.problems import BodyTooSlow, MethodNotAllowed, Problem, problem_of, told
 from gateway.web.reading import ClientGone, Headers, Limits, request_id
 
 log = Log("gateway.web")
 
-PREFIX: Final = "/hooks/"
 PATH: Final = f"{PREFIX}{{connection}}"
 _ID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+_TEXT: Final = (*HEADERS, (b"content-type", b"text/plain; charset=utf-8"))
 _SHARE: Final = 0.6  # of the vendor's deadline: the rest is the network's
 _FINDING_SECONDS: Final = 3.0  # how long looking for the connection may take, whose deadline is not known yet
 _MOST_HEADER_BYTES: Final = 32 * 1024
@@ -72,7 +73,7 @@ class _Visit:
 
 
 class HookEndpoint:
-    """The ASGI application behind POST /hooks/{connection}."""
+    """The ASGI application behind /hooks/{connection}: messages by POST, and handshakes."""
 
     def __init__(self, rooms: Rooms, limits: Limits) -> None:
         self._rooms = rooms
@@ -88,7 +89,7 @@ class HookEndpoint:
         except ClientGone:
             return
         metrics.callback(visit.connector, received.result, received.code)
-        await _send(send, problem, asked)
+        await _send(send, received.text, problem, asked)
         if received.burst is not None and visit.connection is not None:
             await self._alarm(visit.connection, received.burst)
 
@@ -102,6 +103,10 @@ class HookEndpoint:
             raise
         except NotFound:
             return Received(Result.NOWHERE), problem_of(NoHook(), asked)
+        except MethodNotAllowed as failure:
+            problem = problem_of(failure, asked)
+            problem.headers["allow"] = "POST"
+            return Received(Result.REFUSED, "method_not_allowed"), problem
         except Exception as failure:
             return Received(_result_of(failure)), told(failure, asked)
         error = {Result.REFUSED: NotTaken, Result.SUSPENDED: NotNow}.get(received.result)
@@ -110,6 +115,12 @@ class HookEndpoint:
     async def _received(self, visit: _Visit, scope: Asgi, receive: Receive) -> Received:
         """The steps in their order; nothing is read before there is somebody whom it could be for."""
         connection = await self._find(visit, scope)
+        if scope["method"] != "POST" or scope["query_string"]:
+            shaken = await inbound.shaken(connection, scope["method"], self._url(scope), self._rooms)
+            if shaken is not None:
+                return shaken
+            if scope["method"] != "POST":
+                raise MethodNotAllowed
         if sum(len(name) + len(value) for name, value in scope["headers"]) > _MOST_HEADER_BYTES:
             return self._refused(connection, "header_too_long")
         try:
@@ -196,9 +207,9 @@ def _result_of(failure: Exception) -> Result:
     return Result.UNAVAILABLE if isinstance(failure, Unavailable) else Result.FAILED
 
 
-async def _send(send: Send, problem: Problem | None, asked: str) -> None:
-    """An empty 200, which every vendor takes for an acknowledgement, or the problem."""
+async def _send(send: Send, text: str | None, problem: Problem | None, asked: str) -> None:
+    """An empty 200, which every vendor takes for an acknowledgement, the text that it asked for, or the problem."""
     if problem is None:
-        await answer(send, 200, HEADERS, b"", asked)
+        await answer(send, 200, HEADERS if text is None else _TEXT, (text or "").encode(), asked)
     else:
         await answer(send, problem.status, header_list(problem), problem.body, asked)

@@ -4,11 +4,13 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
-from connectors.contract import CallbackRefused
+from connectors.contract import CallbackEvent, CallbackRefused
 from connectors.folder import Connector
 from connectors.registry import Registry
 from connectors.review import recordings
@@ -17,6 +19,7 @@ from scopes.minimize import minimize
 from tests.conformance.harness import CANARY, GARBAGE
 
 NOW = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
+URL = "https://gateway.example/hooks/0190163d-8694-7a3c-8f0e-6c7f3e8f7a01"
 
 
 def rule_hostile_callbacks_are_refused_and_nothing_else(connector: Connector) -> None:
@@ -35,7 +38,7 @@ def rule_unreadable_events_are_refused_and_nothing_else(connector: Connector) ->
     if connector.callback is None:
         return
     for body in (*GARBAGE, *_broken_events(connector)):
-        for read in (connector.callback.identity, connector.callback.translate):
+        for read in _readers(connector):
             assert CANARY not in _refusal_of(read, body)
 
 
@@ -44,14 +47,15 @@ def rule_recorded_events_give_what_is_recorded_and_only_declared_fields(connecto
         return
     assert connector.callback.EVENTS.keys() >= connector.callback.KNOWN
     for recorded in recordings(connector, "callback"):
-        given = connector.callback.translate(_raw(recorded))
+        given = connector.callback.translate(_raw(recorded), _url(recorded))
         found = [
             {
                 "type": event.type,
                 "vendor_id": event.vendor_id,
                 "account": event.account,
-                "occurred_at": event.occurred_at.isoformat(),
+                "occurred_at": event.occurred_at.isoformat() if event.occurred_at is not None else None,
                 "data": dict(event.data),
+                **_further(event),
             }
             for event in given
         ]
@@ -69,7 +73,7 @@ def rule_bytes_of_every_kind_are_read_or_refused_and_nothing_else(connector: Con
     callback = connector.callback
     addresses = ("", "https://gateway.example/hooks/1?CANARY=\u00e9", "\x00", "https://" + "x" * 10_000)
     for at, body in enumerate(_spoilt_bytes(connector)):
-        for read in (callback.identity, callback.translate):
+        for read in _readers(connector):
             assert CANARY not in _refusal_of(read, body)
         for headers in (*_signed_alike(connector), {}):
             with pytest.raises(CallbackRefused) as refused:
@@ -83,10 +87,21 @@ def rule_recorded_events_can_be_published(connector: Connector) -> None:
         return
     kinds = Kinds(Registry([connector]))
     for recorded in recordings(connector, "callback"):
-        for event in connector.callback.translate(_raw(recorded)):
+        for event in connector.callback.translate(_raw(recorded), _url(recorded)):
             kind = kinds.kind(f"{prefix_of(connector.id)}{event.type}")
             assert kind.source == connector.id
             assert minimize(kind.shape, {"id": event.vendor_id, **event.data}).withheld == ()
+
+
+def _further(event: CallbackEvent) -> dict[str, Any]:
+    """What an event says of a disclosure or of a person who answered, where it does; as it is recorded."""
+    settles, answered = event.settles, event.answered
+    said: dict[str, Any] = {}
+    if settles is not None:
+        said["settles"] = [settles.key, settles.outcome, settles.code]
+    if answered is not None:
+        said["answered"] = [answered.channel, answered.wish]
+    return said
 
 
 def _refusal_of(read: Callable[[bytes], Any], body: bytes) -> str:
@@ -97,8 +112,25 @@ def _refusal_of(read: Callable[[bytes], Any], body: bytes) -> str:
     return ""
 
 
+def _readers(connector: Connector) -> Iterator[Callable[[bytes], Any]]:
+    """Everything that reads a message's bytes, at a plain address and at a hostile one."""
+    assert connector.callback is not None
+    callback = connector.callback
+    yield callback.identity
+    yield partial(callback.translate, url=URL)
+    yield partial(callback.translate, url=f"{URL}?d={CANARY}&d=&\u00e9=%ff%00#{CANARY}")
+
+
 def _raw(recorded: dict[str, Any]) -> bytes:
+    """The bytes of a recorded message: JSON under `event`, or a form's pairs under `form`."""
+    if "form" in recorded:
+        return urlencode(list(recorded["form"].items())).encode()
     return json.dumps(recorded["event"]).encode()
+
+
+def _url(recorded: dict[str, Any]) -> str:
+    """The address that a recorded message came to."""
+    return f"{URL}{recorded.get('query', '')}"
 
 
 def _named_headers(connector: Connector) -> list[str]:
@@ -163,10 +195,27 @@ def _broken_events(connector: Connector) -> Iterator[bytes]:
     """Each recorded event with each of its parts missing, of another kind, or hostile."""
     hostile: list[Any] = [None, 1, -(10**30), CANARY, "é\x00", [], {}, [{}]]
     for recorded in recordings(connector, "callback"):
+        if "form" in recorded:
+            yield from _broken_forms(recorded["form"])
+            continue
         event = recorded["event"]
         for path in _paths(event):
             for value in hostile:
                 yield json.dumps(_changed(event, path, value)).encode()
+
+
+def _broken_forms(form: dict[str, str]) -> Iterator[bytes]:
+    """A recorded form with each of its pairs missing, hostile, or there twice."""
+    pairs = list(form.items())
+    for at, (name, value) in enumerate(pairs):
+        others = pairs[:at] + pairs[at + 1 :]
+        yield urlencode(others).encode()
+        yield urlencode([*pairs, (name, value)]).encode()
+        for hostile in ("", CANARY, "\x00", "é", "9" * 5000, f"{value}\n"):
+            yield urlencode([*others, (name, hostile)]).encode()
+        yield urlencode(
+            [*others, (f"{name}{value[:1]}", value[1:])]
+        ).encode()  # a signature over names and values can't tell
 
 
 def _paths(node: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

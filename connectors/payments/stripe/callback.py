@@ -87,8 +87,8 @@ def identity(raw_body: bytes) -> str:
     return _text(_event(raw_body), "id", _EVENT_ID)
 
 
-def translate(raw_body: bytes) -> tuple[CallbackEvent, ...]:
-    """The event under our names; none where it is Stripe's and of a type that is not used."""
+def translate(raw_body: bytes, url: str) -> tuple[CallbackEvent, ...]:
+    """The event under our names; none where it is Stripe's and of a type that is not used. The URL says nothing."""
     event = _event(raw_body)
     kind = _text(event, "type", _TYPE)
     if kind not in KNOWN:

@@ -87,6 +87,7 @@ class ConnectionAnswer(Told):
     withheld: list[str]
     free_text: list[str]
     grant_version: int
+    settings: dict[str, str]
     expires_at: datetime | None
     created_at: datetime | None
 
@@ -223,6 +224,7 @@ class FeatureAnswer(Told):
     title: str
     why: str
     actions: list[str]
+    events: list[str] = Field(description="Events of the vendor's that go no further without it.")
 
 
 class RecipientAnswer(Told):
@@ -253,6 +255,8 @@ class ConnectorAnswer(Told):
     recipient: RecipientAnswer
     agreements: AgreementNeed
     credential: list[str] = Field(description="The forms of credential that are taken.")
+    account: str | None = Field(description="What the vendor's account is called, where it has such a thing.")
+    settings: dict[str, str] = Field(description="What else a clinic sets to connect, and what it is.")
     provider_scopes: dict[str, str] = Field(description="The vendor's scopes and what they are called there.")
     features: list[FeatureAnswer]
     actions: list[ActionAnswer]

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.callbacks import PREFIX
 from gateway.config import Settings
 from gateway.errors import GatewayError
 from gateway.flows.rooms import Rooms
@@ -42,6 +43,7 @@ from gateway.web.hooks import HookEndpoint
 from gateway.web.problems import MethodNotAllowed, NoSuchRoute
 from gateway.web.reading import Limits, request_id
 
+_HEARD: Final = ("POST", "GET")  # at a hook: a message, or a vendor that asks whether the address is ours
 OPERATIONS: Final = (
     *catalog.OPERATIONS,
     *connections.OPERATIONS,
@@ -77,7 +79,7 @@ def application(rooms: Rooms, settings: Settings) -> ASGIApp:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == calls.PATH and scope["method"] == "POST":
             await call(scope, receive, send)
-        elif scope["type"] == "http" and scope["path"].startswith(hooks.PREFIX) and scope["method"] == "POST":
+        elif scope["type"] == "http" and scope["path"].startswith(PREFIX) and scope["method"] in _HEARD:
             await hook(scope, receive, send)
         else:
             await rest(scope, receive, send)

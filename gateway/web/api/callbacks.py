@@ -8,10 +8,10 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
+from gateway.callbacks import PREFIX
 from gateway.web.api.answers import Told
 from gateway.web.api.models import Given
 from gateway.web.api.operation import Asked, Operation, Reply
-from gateway.web.hooks import PREFIX
 from scopes.scope import Area, Scope, Verb
 
 _READ, _WRITE = Scope(Area.CONNECTIONS, Verb.READ), Scope(Area.CONNECTIONS, Verb.WRITE)
@@ -38,6 +38,9 @@ class CallbackAnswer(Told):
     url: str | None = Field(
         description="The address to give to the vendor; null until the operator sets GATEWAY_PUBLIC_URL."
     )
+    verify_token: str = Field(
+        description="What to give to a vendor that asks for a token to verify the address with; it opens nothing."
+    )
     secrets: list[SecretAnswer]
 
 
@@ -54,9 +57,11 @@ async def read(asked: Asked) -> Reply:
     callbacks = asked.rooms.callbacks
     found = await callbacks.secrets(asked.tenant, asked.path["id"])
     path = f"{PREFIX}{asked.path['id']}"
-    url = None if callbacks.public_url is None else callbacks.public_url + path
+    door = await callbacks.door(asked.path["id"])
     secrets = [SecretAnswer(id=each.id, created_at=each.created_at, expires_at=each.expires_at) for each in found]
-    return Reply(CallbackAnswer(path=path, url=url, secrets=secrets))
+    return Reply(
+        CallbackAnswer(path=path, url=callbacks.url_of(asked.path["id"]), verify_token=door.token, secrets=secrets)
+    )
 
 
 async def remove(asked: Asked) -> Reply:

@@ -33,9 +33,17 @@ def _connector(connector: Connector) -> ConnectorAnswer:
         recipient=_recipient(connector),
         agreements=AgreementNeed(needed=agreements.needed, services=list(agreements.services), why=agreements.why),
         credential=[form.title for form in manifest.credential.accepts],
+        account=manifest.credential.account_title,
+        settings={name: setting.title for name, setting in manifest.settings.items()},
         provider_scopes={name: scope.title for name, scope in manifest.provider_scopes.items()},
         features=[
-            FeatureAnswer(name=name, title=feature.title, why=feature.why, actions=list(feature.actions))
+            FeatureAnswer(
+                name=name,
+                title=feature.title,
+                why=feature.why,
+                actions=list(feature.actions),
+                events=list(feature.events),
+            )
             for name, feature in manifest.features.items()
         ],
         actions=[_action(action) for action in connector.actions.values()],

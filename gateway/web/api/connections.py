@@ -6,10 +6,10 @@ from uuid import UUID
 
 from gateway.connections import Connection
 from gateway.errors import NotFound
-from gateway.flows.connect import Terms, Wish, connect, regrant
+from gateway.flows.connect import Terms, Wish, connect, regrant, set_up
 from gateway.web.api.answers import ConnectionAnswer, ConnectionPage
 from gateway.web.api.cursor import after_id, next_cursor
-from gateway.web.api.models import ConnectBody, GrantBody, PageQuery
+from gateway.web.api.models import ConnectBody, GrantBody, PageQuery, SettingsBody
 from gateway.web.api.operation import Asked, Operation, Reply
 from scopes.scope import Area, Scope, Verb
 from scopes.vocabulary import ConnectionState
@@ -28,6 +28,7 @@ async def create(asked: Asked) -> Reply:
         provider_scopes=None if body.provider_scopes is None else frozenset(body.provider_scopes),
         withheld=tuple(body.withheld),
         free_text=tuple(body.free_text),
+        settings=body.settings,
         expires_at=body.expires_at,
     )
     made = await connect(asked.actor, wish, asked.rooms)
@@ -53,6 +54,13 @@ async def grant(asked: Asked) -> Reply:
     body: GrantBody = asked.body
     terms = Terms(features=frozenset(body.features), withheld=tuple(body.withheld), free_text=tuple(body.free_text))
     await regrant(asked.actor, await _one(asked), terms, asked.rooms)
+    return Reply(_told(await _one(asked)))
+
+
+async def settings(asked: Asked) -> Reply:
+    """Replace what the clinic set for a connection."""
+    body: SettingsBody = asked.body
+    await set_up(asked.actor, await _one(asked), body.settings, asked.rooms)
     return Reply(_told(await _one(asked)))
 
 
@@ -98,6 +106,7 @@ def _told(connection: Connection) -> ConnectionAnswer:
         withheld=sorted(connection.grant.withheld),
         free_text=sorted(connection.grant.free_text),
         grant_version=connection.grant.version,
+        settings=dict(connection.settings),
         expires_at=connection.expires_at,
         created_at=connection.created_at,
     )
@@ -124,6 +133,10 @@ OPERATIONS = (
     Operation(
         method="PUT", path=f"{_ONE}/grant", summary="Replace what a connection may be used for", act=grant,
         needs=_WRITE, body=GrantBody, answer=ConnectionAnswer, problems=(404, 409),
+    ),
+    Operation(
+        method="PUT", path=f"{_ONE}/settings", summary="Replace what is set for a connection, such as its sender",
+        act=settings, needs=_WRITE, body=SettingsBody, answer=ConnectionAnswer, problems=(404, 409),
     ),
     Operation(
         method="POST", path=f"{_ONE}/suspend", summary="Suspend: let nothing through for now", act=suspend,

@@ -51,6 +51,7 @@ Reference = Annotated[str, StringConstraints(min_length=1, max_length=255), Afte
 Moment = Annotated[AwareDatetime, BeforeValidator(_is_written_out), AfterValidator(_is_a_moment_everywhere)]
 ScopeText = Annotated[str, StringConstraints(max_length=600), AfterValidator(_is_scope)]
 Names = Annotated[list[Path], Field(max_length=200)]
+Settings = Annotated[dict[Name, Path], Field(max_length=20, examples=[{"sender": "+15005550006"}])]
 _SUBJECT = "The person the data is about, as the host knows them. Only a keyed hash of it is stored."
 
 
@@ -96,7 +97,14 @@ class ConnectBody(Given):
     features: Names
     withheld: Annotated[Names, Field(description="Paths of optional fields that never leave.")] = []
     free_text: Annotated[Names, Field(description="Paths of free text that may leave, screened.")] = []
+    settings: Annotated[Settings, Field(description="What the connector asks for besides; the catalog names it.")] = {}
     expires_at: Moment | None = None
+
+
+class SettingsBody(Given):
+    """What a clinic sets for a connection; replaces what was there."""
+
+    settings: Settings
 
 
 class GrantBody(Given):

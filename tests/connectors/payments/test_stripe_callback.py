@@ -146,7 +146,7 @@ def test_whatever_an_event_holds_is_read_or_refused(kind: str, about: Any, creat
     }
     for body in (event, {**event, "account": account}, {**event, "data": about}):
         try:
-            callback.translate(json.dumps(body).encode())
+            callback.translate(json.dumps(body).encode(), "")
         except CallbackRefused:
             continue
 
@@ -158,28 +158,28 @@ def event(kind: str, **more: Any) -> bytes:
 
 
 def test_an_unused_event_of_stripe_s_is_told_from_what_stripe_never_sends() -> None:
-    assert callback.translate(event("customer.updated")) == ()
-    assert callback.translate(event("v2.core.account.closed", object="v2.core.event")) == ()
+    assert callback.translate(event("customer.updated"), "") == ()
+    assert callback.translate(event("v2.core.account.closed", object="v2.core.event"), "") == ()
     for kind in ("reminder.sent", "whatsapp.message.read", "Jane Roe", "x", ""):
         with pytest.raises(CallbackRefused) as refused:
-            callback.translate(event(kind))
+            callback.translate(event(kind), "")
         assert refused.value.code in ("unknown_event", "malformed_event")
 
 
 def test_an_event_names_the_account_it_is_about() -> None:
-    (own,) = callback.translate(event("payment_intent.succeeded"))
-    (other,) = callback.translate(event("payment_intent.succeeded", account="acct_1RkT2vLkdIwHu7ix"))
+    (own,) = callback.translate(event("payment_intent.succeeded"), "")
+    (other,) = callback.translate(event("payment_intent.succeeded", account="acct_1RkT2vLkdIwHu7ix"), "")
     assert own.account is None
     assert other.account == "acct_1RkT2vLkdIwHu7ix"
     with pytest.raises(CallbackRefused):
-        callback.translate(event("payment_intent.succeeded", account="Jane Roe"))
+        callback.translate(event("payment_intent.succeeded", account="Jane Roe"), "")
 
 
 def test_a_cut_connection_is_about_the_account_and_needs_one() -> None:
-    (cut,) = callback.translate(event("account.application.deauthorized", account="acct_1RkT2vLkdIwHu7ix"))
+    (cut,) = callback.translate(event("account.application.deauthorized", account="acct_1RkT2vLkdIwHu7ix"), "")
     assert (cut.vendor_id, dict(cut.data)) == ("acct_1RkT2vLkdIwHu7ix", {"id": "acct_1RkT2vLkdIwHu7ix"})
     with pytest.raises(CallbackRefused):
-        callback.translate(event("account.application.deauthorized"))
+        callback.translate(event("account.application.deauthorized"), "")
 
 
 def test_one_event_sent_twice_has_one_identity() -> None:

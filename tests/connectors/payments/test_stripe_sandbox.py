@@ -192,7 +192,7 @@ async def test_what_happens_is_told_in_signed_messages(monkeypatch: pytest.Monke
     await shop.call("refund", {"reference": "ref_9Kd3Xw7Q", "payment": paid["id"]}, account="acct_1RkT2vLkdIwHu7ix")
     for body, headers in heard:
         callback.verify(body, headers, "https://gateway.example/hooks/1", ["whsec_sandbox123"], now=datetime.now(UTC))
-    events = [event for body, _ in heard for event in callback.translate(body)]
+    events = [event for body, _ in heard for event in callback.translate(body, "")]
     assert [event.type for event in events] == ["payment_intent.created", "payment_intent.succeeded", "charge.refunded"]
     assert {event.account for event in events} == {"acct_1RkT2vLkdIwHu7ix"}
     assert events[-1].data["refunded_minor"] == 4250

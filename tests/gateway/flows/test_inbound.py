@@ -92,7 +92,7 @@ async def test_each_event_of_a_message_has_an_id_of_its_own_that_sorts_by_time(
 ) -> None:
     now = datetime.now(UTC)
     several = tuple(CallbackEvent("charge.refunded", f"ch_{at}", None, now, {"id": f"ch_{at}"}) for at in range(3))
-    monkeypatch.setattr(callback, "translate", lambda raw_body: several)
+    monkeypatch.setattr(callback, "translate", lambda raw_body, url: several)
     await ready(house, clinic)
     assert await taken(house, clinic) == Received(Result.ACCEPTED)
     (payload,) = await jobs_of(house, clinic)
@@ -114,7 +114,7 @@ async def test_what_is_of_another_account_is_left_out_of_a_message_of_several(
     now = datetime.now(UTC)
     accounts = {"ch_1": None, "ch_2": "acct_1RkT2vLkdIwHu7ix"}
     several = tuple(CallbackEvent("charge.refunded", each, of, now, {"id": each}) for each, of in accounts.items())
-    monkeypatch.setattr(callback, "translate", lambda raw_body: several)
+    monkeypatch.setattr(callback, "translate", lambda raw_body, url: several)
     await ready(house, clinic)
     assert await taken(house, clinic) == Received(Result.ACCEPTED)
     await publish_callback((await jobs_of(house, clinic))[0], house.rooms)
@@ -126,7 +126,7 @@ async def test_an_event_that_does_not_fit_its_declaration_keeps_the_others_from_
 ) -> None:
     now = datetime.now(UTC)
     several = tuple(CallbackEvent("charge.refunded", each, None, now, {"id": each}) for each in ("not an id", "ch_2"))
-    monkeypatch.setattr(callback, "translate", lambda raw_body: several)
+    monkeypatch.setattr(callback, "translate", lambda raw_body, url: several)
     await ready(house, clinic)
     await taken(house, clinic)
     await publish_callback((await jobs_of(house, clinic))[0], house.rooms)

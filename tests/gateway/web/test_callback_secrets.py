@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -32,6 +33,7 @@ async def test_a_connection_begins_without_a_secret_and_says_where_its_vendor_ca
     api: Api, clinic: Clinic, where: str
 ) -> None:
     told = (await api.get(where)).json()
+    assert re.fullmatch("[0-9a-f]{40}", told.pop("verify_token"))
     assert told == {"path": f"/hooks/{clinic.connection.id}", "url": None, "secrets": []}
 
 
