@@ -6,6 +6,7 @@ from pathlib import Path
 from types import ModuleType
 
 from connectors.contract import Action, Callback, Content, Manifest
+from scopes.consent import Channel
 
 
 class RegistryError(Exception):
@@ -80,6 +81,21 @@ def check_agreements(folder: Path, manifest: Manifest) -> None:
             raise RegistryError(file, f"actions.{name}.service", "agreements.services does not have it; add it there")
         if action.service is None and services and manifest.needs_agreement(action):
             raise RegistryError(file, f"actions.{name}.service", "name which of agreements.services it uses")
+
+
+def check_messages(folder: Path, action: Action) -> None:
+    """A message says on which channel it reaches a person, and nothing else goes out over a channel for messages."""
+    file, model = folder / "manifest.toml", action.shape.model.__name__
+    if action.message and action.channel is None:
+        raise RegistryError(
+            file, f"actions.{action.name}.channel", f"{model} is a Message; name the channel that it goes out on"
+        )
+    if action.channel in (Channel.SMS, Channel.WHATSAPP) and not action.message:
+        raise RegistryError(
+            file,
+            f"actions.{action.name}.channel",
+            f"derive {model} from Message: over {action.channel} go templates only",
+        )
 
 
 def check_content(action: Action, content: Content) -> None:

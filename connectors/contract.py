@@ -27,11 +27,13 @@ from connectors.errors import (
     Unreachable,
 )
 from connectors.manifest import Manifest, Recipient
+from connectors.message import Message
 from scopes.agreement import Need
 from scopes.consent import Channel
 from scopes.decision import ActionRule
 from scopes.field import Disclosed, Shape
 from scopes.vocabulary import Category, Outcome, Purpose, Repeat
+from scopes.wording import Wording
 
 if TYPE_CHECKING:
     import httpx2  # 0.15 s to import; a connector's client imports it when the first request is built
@@ -53,6 +55,7 @@ __all__ = [
     "Exchange",
     "Handshake",
     "Manifest",
+    "Message",
     "Perform",
     "ProviderScopeMissing",
     "ReconnectNeeded",
@@ -62,6 +65,7 @@ __all__ = [
     "Unreachable",
     "VendorAnswer",
     "Wish",
+    "Wording",
 ]
 
 
@@ -100,6 +104,10 @@ class Egress(Protocol):
     @property
     def callback_url(self) -> str | None:
         """Where the vendor may tell what became of this; None where the gateway has no address of its own."""
+
+    @property
+    def wording(self) -> Wording | None:
+        """What to say, where the action sends a message: the clinic's own template, filled."""
 
     async def send(self, request: "httpx2.Request") -> "httpx2.Response":
         """Carry one request; the answer's body is complete."""
@@ -157,6 +165,11 @@ class Action:
     def path(self) -> str:
         """The action's place in our scope grammar: `payments/stripe/refund`."""
         return f"{self.connector}/{self.name}"
+
+    @cached_property
+    def message(self) -> bool:
+        """Whether it is a message to a person: such an action says what a template of the clinic's says."""
+        return issubclass(self.shape.model, Message)
 
     @cached_property
     def rule(self) -> ActionRule:

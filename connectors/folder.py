@@ -22,6 +22,7 @@ from connectors.checks import (
     check_agreements,
     check_content,
     check_features,
+    check_messages,
     check_scopes,
     check_strays,
     file_of,
@@ -72,6 +73,7 @@ def read_folder(root: Path, folder: Path) -> Connector:
     check_strays(folder, client, manifest)
     actions = {name: _action(folder, manifest, client, name, exchanges) for name in manifest.actions}
     for action in actions.values():
+        check_messages(folder, action)
         if content:
             check_content(action, content)
     return Connector(

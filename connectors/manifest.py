@@ -160,13 +160,14 @@ class SettingRule(_Part):
 
     title: Sentence
     pattern: str
+    example: str
     needed: bool = True
 
-    @field_validator("pattern")
-    @classmethod
-    def _compiles(cls, pattern: str) -> str:
-        re.compile(pattern)
-        return pattern
+    @model_validator(mode="after")
+    def _example_fits(self) -> Self:
+        if not re.fullmatch(self.pattern, self.example):
+            raise ValueError("the example does not fit the pattern")
+        return self
 
 
 class Limits(_Part):

@@ -21,8 +21,8 @@ from connectors.payments.fields import (
     RefundReason,
     ReturnUrl,
 )
-from connectors.payments.money import MINOR_DIGITS
 from scopes.field import Disclosed, Unfit, discloses
+from scopes.money import MINOR_DIGITS
 from scopes.opaque import OpaqueReference
 from scopes.vocabulary import Category
 

@@ -7,8 +7,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from connectors.payments.money import check_currency
 from scopes.field import Unfit
+from scopes.money import AmountMinor, Currency
 from scopes.opaque import check_opaque
 
 _QUERY: Final = {
@@ -70,11 +70,6 @@ def _vendor_id(*prefixes: str) -> StringConstraints:
     return StringConstraints(pattern=rf"^({'|'.join(prefixes)})_[0-9A-Za-z]{{14,128}}$")
 
 
-Currency = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z]{3}$"), AfterValidator(check_currency), Field(examples=["EUR"])
-]
-#: At most eight digits: what Stripe's API reference allows and more than a clinic's bill.
-AmountMinor = Annotated[int, Field(strict=True, ge=1, le=99_999_999, examples=[4250])]
 ReturnUrl = Annotated[
     str,
     StringConstraints(max_length=500),

@@ -20,6 +20,7 @@ from gateway.egress.repeat import Ending, Policy, worth_repeating
 from gateway.egress.route import Origin, Route
 from gateway.log import Log
 from scopes.vocabulary import Repeat
+from scopes.wording import Wording
 
 _log = Log("gateway.egress")
 _NO_SETTINGS: Final[Mapping[str, str]] = MappingProxyType({})
@@ -55,9 +56,10 @@ class Door:
         repeat: Repeat = Repeat.IF_UNSENT,
         settings: Mapping[str, str] = _NO_SETTINGS,
         callback_url: str | None = None,
+        wording: Wording | None = None,
     ) -> "Passage":
         """The passage of one disclosure, along the route of its connector."""
-        return Passage(self, route, credential, repeat, idempotency_key, account, settings, callback_url)
+        return Passage(self, route, credential, repeat, idempotency_key, account, settings, callback_url, wording)
 
     async def close(self) -> None:
         """Let go of every connection."""
@@ -76,6 +78,7 @@ class Passage:
     account: str | None
     settings: Mapping[str, str]
     callback_url: str | None
+    wording: Wording | None = None
     attempts: int = 0
     sent: bool = False  # whether any byte may have left
     sent_bytes: int = 0

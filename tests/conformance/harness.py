@@ -9,11 +9,13 @@ from urllib.parse import quote, quote_plus
 
 import httpx2
 
-from connectors.contract import Action, Egress, Manifest
+from connectors.contract import Action, Egress, Manifest, Message
 from connectors.example import example_of
 from connectors.folder import Connector
-from scopes.field import Shape
+from scopes.consent import Channel
+from scopes.field import Disclosed, Shape
 from scopes.minimize import minimize
+from scopes.wording import Encoding, Parameter, Wording
 
 KEY = "disclosure-0198f2c4-7d1e-7b3a-9c55-0d6f1a2b3c4d"
 CANARY = "CANARY"
@@ -44,11 +46,17 @@ class CapturingEgress:
     answering: Answering = lambda request: httpx2.Response(200, json={})
     account: str | None = None
     idempotency_key: str = KEY
+    wording: Wording | None = None
+    callback_url: str | None = "https://gateway.example/hooks/0190163d-8694-7a3c-8f0e-6c7f3e8f7a01"
     requests: list[httpx2.Request] = field(default_factory=list)
 
     @property
     def base_url(self) -> str:
         return self.manifest.base_url
+
+    @property
+    def settings(self) -> dict[str, str]:
+        return settings_of(self.manifest)
 
     async def send(self, request: httpx2.Request) -> httpx2.Response:
         self.requests.append(request)
@@ -65,6 +73,12 @@ class DirectEgress:
     base_url: str
     account: str | None = None
     idempotency_key: str = KEY
+    wording: Wording | None = None
+    callback_url: str | None = None
+
+    @property
+    def settings(self) -> dict[str, str]:
+        return settings_of(self.manifest)
 
     async def send(self, request: httpx2.Request) -> httpx2.Response:
         request.headers.update(
@@ -80,6 +94,11 @@ class DirectEgress:
         return await self.client.send(request)
 
 
+def settings_of(manifest: Manifest) -> dict[str, str]:
+    """What a clinic might set, as the manifest's own examples say."""
+    return {name: rule.example for name, rule in manifest.settings.items()}
+
+
 def sandbox_egress(connector: Connector, **given: Any) -> DirectEgress:
     """A door into the connector's own sandbox, in this process."""
     sandbox = connector.module("sandbox")
@@ -90,7 +109,34 @@ def sandbox_egress(connector: Connector, **given: Any) -> DirectEgress:
 
 async def perform(action: Action, payload: Mapping[str, Any], egress: Egress) -> Any:
     """Minimize and perform, as the broker does."""
-    return await action.perform(minimize(action.shape, payload).model, egress)
+    return await performed(action, minimize(action.shape, payload).model, egress)
+
+
+async def performed(action: Action, model: Disclosed, egress: Any) -> Any:
+    """Perform, at a door that knows what a message says."""
+    egress.wording = said(action, model)
+    return await action.perform(model, egress)
+
+
+def said(action: Action, model: Disclosed) -> Wording | None:
+    """Invented words for a message: each field that is there, by name, in the order of the declaration."""
+    if not action.message:
+        return None
+    named = [leaf for leaf in action.shape.walk() if leaf.name not in Message.model_fields]
+    held = [(leaf.path, getattr(model, leaf.name)) for leaf in named if getattr(model, leaf.name) is not None]
+    text = "; ".join(f"{path}: {value}" for path, value in held) or "Hello"
+    return Wording(
+        template=action.name.removeprefix("send_"),
+        version=1,
+        language="en",
+        channel=action.channel or Channel.SMS,
+        text=text,
+        parameters=tuple(Parameter("body", "text", str(value), path) for path, value in held),
+        vendor_name=action.name,
+        vendor_language="en",
+        segments=1 + len(text) // 153,
+        encoding=Encoding.GSM7,
+    )
 
 
 def answering(status: int, content: bytes, headers: Mapping[str, str] | None = None) -> Answering:

@@ -25,7 +25,16 @@ from connectors.folder import Connector
 from connectors.review import recordings
 from scopes.minimize import minimize, minimize_answer
 from scopes.vocabulary import Outcome
-from tests.conformance.harness import CANARY, GARBAGE, CapturingEgress, answering, payloads, perform, sandbox_egress
+from tests.conformance.harness import (
+    CANARY,
+    GARBAGE,
+    CapturingEgress,
+    answering,
+    payloads,
+    perform,
+    performed,
+    sandbox_egress,
+)
 
 
 async def rule_statuses_become_errors_that_say_what_to_do(connector: Connector) -> None:
@@ -74,7 +83,7 @@ async def rule_hostile_answers_are_read_or_refused_and_never_break_anything(conn
             body = json.dumps(dict.fromkeys(names, value)).encode()
             egress = CapturingEgress(connector.manifest, answering(200, body))
             try:
-                answer = await action.perform(minimize(action.shape, example_of(action.shape)).model, egress)
+                answer = await performed(action, minimize(action.shape, example_of(action.shape)).model, egress)
             except ConnectorError as error:
                 _says_nothing_of_the_answer(error)
             else:
@@ -116,7 +125,7 @@ async def rule_the_sandbox_refuses_a_wrong_credential(connector: Connector) -> N
 async def _error(action: Action, answering: Callable[[httpx2.Request], httpx2.Response]) -> ConnectorError:
     egress = CapturingEgress(action.manifest, answering)
     with pytest.raises(ConnectorError) as raised:
-        await action.perform(minimize(action.shape, example_of(action.shape)).model, egress)
+        await performed(action, minimize(action.shape, example_of(action.shape)).model, egress)
     return raised.value
 
 
@@ -154,11 +163,11 @@ async def _play(connector: Connector, action: Action, recorded: dict[str, Any]) 
     model = minimize(action.shape, recorded["payload"]).model
     if "error" in recorded["gives"]:
         with pytest.raises(ConnectorError) as raised:
-            await action.perform(model, egress)
+            await performed(action, model, egress)
         assert {"error": type(raised.value).__name__, "code": raised.value.code} == recorded["gives"]
         _says_nothing_of_the_answer(raised.value)
     else:
-        answer = await action.perform(model, egress)
+        answer = await performed(action, model, egress)
         assert isinstance(answer, VendorAnswer)
         kept = minimize_answer(action.answer, answer.body)
         assert {"reference": answer.reference, "answer": kept} == recorded["gives"]

@@ -1,17 +1,28 @@
 """What leaves: to whom, under which key, and nothing that was not declared."""
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_plus
 
 import httpx2
 
-from connectors.contract import Action, ConnectorError
+from connectors.contract import Action, ConnectorError, Message
 from connectors.example import example_of
 from connectors.folder import Connector
 from scopes.minimize import InvalidPayload, minimize
 from scopes.vocabulary import Repeat
-from tests.conformance.harness import CANARY, KEY, CapturingEgress, everything_sent, payloads, spellings, with_canaries
+from tests.conformance.harness import (
+    CANARY,
+    KEY,
+    CapturingEgress,
+    everything_sent,
+    payloads,
+    performed,
+    said,
+    spellings,
+    with_canaries,
+)
 
 
 async def rule_requests_go_only_to_named_hosts(connector: Connector) -> None:
@@ -71,6 +82,24 @@ async def rule_what_the_clinic_withholds_never_leaves(connector: Connector) -> N
                 assert not spellings(value) & {pair for request in egress.requests for pair in _form_values(request)}
 
 
+async def rule_a_message_says_what_its_template_says_and_nothing_else(connector: Connector) -> None:
+    for action in connector.actions.values():
+        if not action.message:
+            continue
+        model = minimize(action.shape, example_of(action.shape)).model
+        words = said(action, model)
+        assert words is not None
+        egress = CapturingEgress(action.manifest, wording=replace(words, text=f"{CANARY} said", parameters=()))
+        with suppress(ConnectorError):
+            await action.perform(model, egress)
+        sent = unquote_plus(everything_sent(egress.requests))
+        assert f"{CANARY} said" in sent or str(words.vendor_name) in sent, f"{action.name} leaves the wording out"
+        for leaf in action.shape.walk():
+            value = getattr(model, leaf.name)
+            if leaf.name not in Message.model_fields and isinstance(value, str) and len(value) > 4:
+                assert value not in sent, f"{action.name} sends {leaf.path} beside the wording"
+
+
 async def _sent(action: Action, payload: dict[str, Any]) -> CapturingEgress:
     egress = CapturingEgress(action.manifest)
     await _quietly(action, minimize(action.shape, payload).model, egress)
@@ -79,7 +108,7 @@ async def _sent(action: Action, payload: dict[str, Any]) -> CapturingEgress:
 
 async def _quietly(action: Action, model: Any, egress: CapturingEgress) -> None:
     with suppress(ConnectorError):  # an empty answer says nothing; only what left counts here
-        await action.perform(model, egress)
+        await performed(action, model, egress)
 
 
 def _form_values(request: httpx2.Request) -> set[str]:

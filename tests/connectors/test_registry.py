@@ -54,9 +54,9 @@ def test_stripe_is_found_without_being_listed() -> None:
 
 
 def test_an_action_says_what_consent_and_agreement_it_needs(folder: Path) -> None:
-    spoil(folder, "manifest.toml", 'service = "api"', 'service = "api"\nchannel = "sms"')
+    spoil(folder, "manifest.toml", 'service = "api"', 'service = "api"\nchannel = "email"')
     rule = Registry.load([folder.parent.parent]).action("labs/one", "send").rule
-    assert (rule.channel, rule.service, rule.agreement) == (Channel.SMS, "api", Need.ALWAYS)
+    assert (rule.channel, rule.service, rule.agreement) == (Channel.EMAIL, "api", Need.ALWAYS)
     assert (rule.recipient_id, rule.regions) == ("labs/one", {"DE"})
     spoil(folder, "manifest.toml", 'service = "api"', "agreement_needed = false")
     shutil.copytree(folder.parent.parent, folder.parents[2] / "anew", ignore=shutil.ignore_patterns("__pycache__"))

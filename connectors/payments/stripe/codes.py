@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from connectors.payments.money import MINOR_DIGITS
+from scopes.money import MINOR_DIGITS
 
 #: The version that every request names; the installed `stripe` package types its parameters by it.
 API_VERSION: Final = "2026-10-28.endive"

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.payments import actions
-from connectors.payments.money import MINOR_DIGITS
 from connectors.payments.stripe.codes import from_stripe, to_stripe
 from scopes.field import shape_of
 from scopes.minimize import InvalidPayload, Minimized, minimize
+from scopes.money import MINOR_DIGITS
 
 CHECKOUT = shape_of(actions.CreateCheckout)
 INTENT = shape_of(actions.CreatePaymentIntent)

@@ -58,7 +58,7 @@ class Message:
     async def consents(self, **given: Any) -> UUID:
         """The person agrees."""
         new: dict[str, Any] = {
-            "subject": "patient-4711", "purposes": frozenset({Purpose.HOPERAT}), "channels": frozenset({Channel.SMS}),
+            "subject": "patient-4711", "purposes": frozenset({Purpose.HOPERAT}), "channels": frozenset({Channel.EMAIL}),
             "evidence": Evidence("on paper", SINCE, "sms-1"), **given,
         }  # fmt: skip
         return (await self.house.rooms.consents.give(self.actor, NewConsent(**new))).id
@@ -90,7 +90,7 @@ async def message(dsn: str, tmp_path: Path) -> AsyncIterator[Message]:
     root = tmp_path / "connectors"
     write_connector(root, CONNECTOR)
     manifest = root / CONNECTOR / "manifest.toml"
-    manifest.write_text(manifest.read_text().replace('service = "api"', 'service = "api"\nchannel = "sms"'))
+    manifest.write_text(manifest.read_text().replace('service = "api"', 'service = "api"\nchannel = "email"'))
     vendor = Vendor(answers=[answer(200, SENT)])
     await vendor.open()
     settings = Settings.from_environment({}, data_dir=tmp_path, database_url=dsn)

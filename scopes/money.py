@@ -1,6 +1,8 @@
 """Currencies and the digits of their minor unit, as ISO 4217 says. How a vendor counts is its own matter."""
 
-from typing import Final
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, Field, StringConstraints
 
 from scopes.field import Unfit
 
@@ -28,3 +30,10 @@ def check_currency(code: str) -> str:
     if capitals not in MINOR_DIGITS:
         raise Unfit("must be a currency of ISO 4217 whose minor unit is known, such as EUR or INR")
     return capitals
+
+
+Currency = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z]{3}$"), AfterValidator(check_currency), Field(examples=["EUR"])
+]
+#: At most eight digits: what Stripe's API reference allows and more than a clinic's bill.
+AmountMinor = Annotated[int, Field(strict=True, ge=1, le=99_999_999, examples=[4250])]
