@@ -11,7 +11,10 @@ from typing import Annotated, Any, Final, Literal, get_args, get_origin
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from scopes.field import Field, Shape
+from connectors.message import Message
+from scopes.consent import Channel
+from scopes.field import Disclosed, Field, Shape, shape_of
+from scopes.wording import Encoding, Parameter, Wording
 
 _DAY: Final = date(2026, 1, 15)
 _MOMENT: Final = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
@@ -34,6 +37,24 @@ def example_of(shape: Shape, *, optional: bool = True) -> dict[str, Any]:
         one = example_of(field.shape, optional=optional) if field.shape else _value(shape, field)
         made[field.name] = [one] if field.many else one
     return made
+
+
+def example_wording(action: str, model: Disclosed) -> Wording:
+    """Invented words for a message: each field that is there with its name, in the order of the declaration."""
+    leaves = [leaf for leaf in shape_of(type(model)).walk() if leaf.name not in Message.model_fields]
+    held = [(leaf.path, str(value)) for leaf in leaves if (value := getattr(model, leaf.name)) is not None]
+    return Wording(
+        template=action.removeprefix("send_"),
+        version=1,
+        language="en",
+        channel=Channel.SMS,
+        text="; ".join(f"{path}: {text}" for path, text in held) or "Hello",
+        parameters=tuple(Parameter("body", "text", text, path) for path, text in held),
+        vendor_name="example_template",
+        vendor_language="en",
+        segments=1,
+        encoding=Encoding.GSM7,
+    )
 
 
 def _value(shape: Shape, field: Field) -> Any:

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from connectors import scaffold_files as texts
 from connectors.contract import Exchange
-from connectors.example import example_of
+from connectors.example import example_of, example_wording
 from connectors.folder import HERE, package_of
+from connectors.message import Message
 from connectors.review import Finding, check
 from scopes.field import Shape, shape_of
 
@@ -20,6 +21,8 @@ __all__ = ["Finding", "ScaffoldError", "check", "write_connector"]
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}/[a-z][a-z0-9_]{0,39}")
 _RECORDED_AT: Final = 1_768_469_400
 _ID: Final = "new_7Hq2ZkW9"
+_FIELDS: Final = 'fields.model_dump(mode="json", exclude_none=True)'
+_MESSAGE: Final = '{"to": fields.phone, "text": wording_of(egress).text}'
 
 
 class ScaffoldError(Exception):
@@ -62,6 +65,7 @@ def _folder_files(vendor: str, exchanges: Mapping[str, Exchange], models: str) -
         "manifest.toml": texts.MANIFEST.substitute(common, features=_each(texts.FEATURE, shapes)),
         "client.py": texts.CLIENT.substitute(
             **_import(models, {request.model.__name__ for request, _ in shapes.values()}),
+            wording_import=", wording_of" if any(_is_message(request) for request, _ in shapes.values()) else "",
             functions="\n".join(_filled(texts.FUNCTION, name, request) for name, (request, _) in shapes.items()),
         ),
         "callback.py": texts.CALLBACK.substitute(
@@ -71,7 +75,7 @@ def _folder_files(vendor: str, exchanges: Mapping[str, Exchange], models: str) -
         ),
         "sandbox.py": texts.SANDBOX.substitute(
             common,
-            fields=_literal({name: {leaf.name for leaf in request.fields} for name, (request, _) in shapes.items()}),
+            fields=_literal({name: set(_sent(name, request)) for name, (request, _) in shapes.items()}),
             answers=_literal({name: example_of(answer) for name, (_, answer) in shapes.items()}),
         ),
         "README.md": texts.README.substitute(common, rows=_rows(shapes)),
@@ -83,14 +87,24 @@ def _folder_files(vendor: str, exchanges: Mapping[str, Exchange], models: str) -
 def _recorded(name: str, request: Shape, answer: Shape) -> dict[str, Any]:
     """A good and a bad exchange, made from the examples."""
     payload, body = example_of(request, optional=False), example_of(answer)
-    sent = json.loads(request.model.model_validate(payload).model_dump_json(exclude_none=True))
-    asked = {"method": "POST", "path": f"/v1/{name}", "json": sent}
+    asked = {"method": "POST", "path": f"/v1/{name}", "json": _sent(name, request, optional=False)}
     given = {"reference": body.get("id"), "answer": body}
     refused = {"error": "Rejected", "code": "rejected"}
     return {
         "good": [{"payload": payload, "request": asked, "answer": {"status": 200, "body": body}, "gives": given}],
         "bad": [{"payload": payload, "request": asked, "answer": {"status": 422, "body": {}}, "gives": refused}],
     }
+
+
+def _sent(name: str, request: Shape, *, optional: bool = True) -> dict[str, Any]:
+    """What an example sends: its fields, or for a message the number and the words."""
+    model = request.model.model_validate(example_of(request, optional=optional))
+    fields: dict[str, Any] = json.loads(model.model_dump_json(exclude_none=True))
+    return {"to": fields["phone"], "text": example_wording(name, model).text} if _is_message(request) else fields
+
+
+def _is_message(request: Shape) -> bool:
+    return issubclass(request.model, Message)
 
 
 def _recorded_event(event: str, answer: Shape) -> dict[str, Any]:
@@ -119,7 +133,14 @@ def _each(text: Template, shapes: Mapping[str, tuple[Shape, Shape]]) -> str:
 
 
 def _filled(text: Template, name: str, request: Shape) -> str:
-    return text.substitute(name=name, model=request.model.__name__, words=name.replace("_", " ").capitalize())
+    message = _is_message(request)
+    return text.substitute(
+        name=name,
+        model=request.model.__name__,
+        words=name.replace("_", " ").capitalize(),
+        channel='channel = "sms"\n' if message else "",
+        body=_MESSAGE if message else _FIELDS,
+    )
 
 
 def _import(module: str, names: set[str]) -> dict[str, str]:

@@ -80,23 +80,24 @@ actions = ["$name"]
 purposes = ["HOPERAT"]
 service = "api"
 repeat = "always"
-""")
+$channel""")
 
 CLIENT: Final = Template('''\
 """One coroutine per action: our fields to a request, the answer to ours. No credential, no retry, no SDK."""
 
+from typing import Any
+
 import orjson
 
 from connectors.contract import Egress, VendorAnswer
-${family_import}from connectors.wire import build_request, error_for, object_in
-from scopes.field import Disclosed
+${family_import}from connectors.wire import build_request, error_for, object_in$wording_import
 ${own_import}
 $functions
 
-async def _send(egress: Egress, path: str, fields: Disclosed) -> VendorAnswer:
+async def _send(egress: Egress, path: str, fields: dict[str, Any]) -> VendorAnswer:
     """Send one request and read its answer. Raises the contract's errors."""
     headers = {"Content-Type": "application/json", "Idempotency-Key": egress.idempotency_key}
-    content = orjson.dumps(fields.model_dump(mode="json", exclude_none=True))
+    content = orjson.dumps(fields)
     response = await egress.send(build_request("POST", egress.base_url + path, headers=headers, content=content))
     if error := error_for(response.status_code, response.headers):
         raise error
@@ -108,7 +109,7 @@ async def _send(egress: Egress, path: str, fields: Disclosed) -> VendorAnswer:
 FUNCTION: Final = Template('''
 async def $name(fields: $model, egress: Egress) -> VendorAnswer:
     """$words."""
-    return await _send(egress, "/v1/$name", fields)
+    return await _send(egress, "/v1/$name", $body)
 ''')
 
 CALLBACK: Final = Template('''\

@@ -16,9 +16,12 @@ from connectors.errors import (
     Rejected,
     TryLater,
 )
+from scopes.wording import Wording
 
 if TYPE_CHECKING:
     import httpx2
+
+    from connectors.contract import Egress
 
 _SECONDS: Final = re.compile(r"[0-9]{1,6}(\.[0-9]{1,3})?")
 _LONGEST_WAIT_SECONDS: Final = 3600.0
@@ -44,6 +47,13 @@ def _parsed(url: str) -> "httpx2.URL":
     import httpx2
 
     return httpx2.URL(url)
+
+
+def wording_of(egress: "Egress") -> Wording:
+    """What a message says. Raises Rejected where nobody says anything, so that no connector makes words up."""
+    if egress.wording is None:
+        raise Rejected("wording_missing")
+    return egress.wording
 
 
 def object_in(response: "httpx2.Response") -> dict[str, Any]:

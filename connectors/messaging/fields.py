@@ -72,7 +72,10 @@ def _check_url(url: str) -> str:
 
 
 PersonName = Annotated[
-    str, StringConstraints(min_length=1, max_length=LONGEST_NAME), AfterValidator(_check_name), Field(examples=["Asha"])
+    str,
+    StringConstraints(min_length=1, max_length=LONGEST_NAME),
+    AfterValidator(_check_name),
+    Field(examples=["Meenakshi"]),
 ]
 Place = Annotated[
     str,

@@ -9,13 +9,12 @@ from urllib.parse import quote, quote_plus
 
 import httpx2
 
-from connectors.contract import Action, Egress, Manifest, Message
-from connectors.example import example_of
+from connectors.contract import Action, Egress, Manifest
+from connectors.example import example_of, example_wording
 from connectors.folder import Connector
-from scopes.consent import Channel
 from scopes.field import Disclosed, Shape
 from scopes.minimize import minimize
-from scopes.wording import Encoding, Parameter, Wording
+from scopes.wording import Wording
 
 KEY = "disclosure-0198f2c4-7d1e-7b3a-9c55-0d6f1a2b3c4d"
 CANARY = "CANARY"
@@ -119,24 +118,8 @@ async def performed(action: Action, model: Disclosed, egress: Any) -> Any:
 
 
 def said(action: Action, model: Disclosed) -> Wording | None:
-    """Invented words for a message: each field that is there, by name, in the order of the declaration."""
-    if not action.message:
-        return None
-    named = [leaf for leaf in action.shape.walk() if leaf.name not in Message.model_fields]
-    held = [(leaf.path, getattr(model, leaf.name)) for leaf in named if getattr(model, leaf.name) is not None]
-    text = "; ".join(f"{path}: {value}" for path, value in held) or "Hello"
-    return Wording(
-        template=action.name.removeprefix("send_"),
-        version=1,
-        language="en",
-        channel=action.channel or Channel.SMS,
-        text=text,
-        parameters=tuple(Parameter("body", "text", str(value), path) for path, value in held),
-        vendor_name=action.name,
-        vendor_language="en",
-        segments=1 + len(text) // 153,
-        encoding=Encoding.GSM7,
-    )
+    """Invented words for a message; None where the action sends none."""
+    return example_wording(action.name, model) if action.message else None
 
 
 def answering(status: int, content: bytes, headers: Mapping[str, str] | None = None) -> Answering:

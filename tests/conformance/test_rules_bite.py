@@ -107,6 +107,17 @@ SPOILT = [
 ]
 
 
+#: The same for a folder that sends messages.
+SPOILT_MESSAGES = [
+    ("a_message_says_what_its_template_says_and_nothing_else", "wording_of(egress).text", '"Hello"'),
+    (
+        "a_message_says_what_its_template_says_and_nothing_else",
+        "wording_of(egress).text",
+        "f\"{wording_of(egress).text} {getattr(fields, 'given_name', None)}\"",
+    ),
+]
+
+
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A root with a good folder."""
@@ -139,6 +150,18 @@ async def test_a_spoilt_folder_is_noticed(copied: Path, rule: str, file: str, ol
         await obey(BY_NAME[rule], connector)
 
 
+@pytest.mark.parametrize(("rule", "old", "new"), SPOILT_MESSAGES)
+async def test_a_messaging_vendor_that_finds_words_of_its_own_is_noticed(
+    tmp_path: Path, rule: str, old: str, new: str
+) -> None:
+    write_connector(tmp_path, "messaging/acme")
+    path = tmp_path / "messaging" / "acme" / "client.py"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(AssertionError, match=r"leaves the wording out|beside the wording"):
+        await obey(BY_NAME[rule], Registry.load([tmp_path]).connector("messaging/acme"))
+
+
 async def test_a_good_copy_keeps_every_rule(copied: Path) -> None:
     connector = Registry.load([copied]).connector("labs/one")
     for rule in rules():
@@ -157,7 +180,7 @@ async def test_a_connector_that_smuggles_by_way_of_a_closed_shape_finds_nothing(
 
 
 def test_every_rule_is_tried_here_or_by_the_echo() -> None:
-    tried = {rule for rule, *_ in SPOILT}
+    tried = {rule for rule, *_ in (*SPOILT, *SPOILT_MESSAGES)}
     elsewhere = {
         "identifiers_are_opaque_where_the_family_says_so",
         "what_is_not_declared_never_leaves",

@@ -14,7 +14,7 @@ from connectors.scaffold import ScaffoldError, check, write_connector
 from tests.conformance.rules import obey, rules
 
 
-@pytest.mark.parametrize("name", ["messaging_new/acme", "payments/acme_pay"])
+@pytest.mark.parametrize("name", ["messaging_new/acme", "payments/acme_pay", "messaging/acme"])
 async def test_a_new_folder_keeps_every_rule_as_it_stands(tmp_path: Path, name: str) -> None:
     written = write_connector(tmp_path, name)
     assert all(path.is_file() for path in written)
@@ -56,7 +56,7 @@ def test_an_existing_folder_is_left_alone(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in first} == before
 
 
-@pytest.mark.parametrize("name", ["labs/one", "payments/acme_pay"])
+@pytest.mark.parametrize("name", ["labs/one", "payments/acme_pay", "messaging/acme"])
 def test_what_is_written_is_formatted_and_clean(tmp_path: Path, name: str) -> None:
     written = [path for path in write_connector(tmp_path, name) if path.suffix == ".py"]
     for path in written:

@@ -186,7 +186,7 @@ def test_a_wider_scope_that_includes_a_needed_one_is_no_surplus(folder: Path) ->
         ("client.py", "async def send(", "async def sent(", "actions.sent"),
         ("client.py", "async def send(", "def send(", "(import)"),
         ("client.py", "async def send(", "send = None\n\n\nasync def _other(", "send"),
-        ("client.py", "fields: Send,", "fields: Disclosed,", "send"),
+        ("client.py", "fields: Send,", "fields: dict[str, Any],", "send"),
         ("client.py", "fields: Send, egress", "egress: Egress, fields", "send"),
         ("client.py", "import orjson", "import no_such_package", "(import)"),
         ("../actions.py", '"send": Exchange', '"sent": Exchange', "actions.send"),
@@ -245,7 +245,10 @@ def test_a_payment_vendor_is_told_nothing_about_health(tmp_path: Path, declared:
     )
     spoil(folder, "client.py", "    CreateCustomer,\n", "")
     spoil(
-        folder, "client.py", "from scopes.field import", "from .actions import CreateCustomer\nfrom scopes.field import"
+        folder,
+        "client.py",
+        "from connectors.wire import",
+        "from .actions import CreateCustomer\nfrom connectors.wire import",
     )
     error = refused(folder)
     assert error.file == folder / "actions.py"
