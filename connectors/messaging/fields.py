@@ -92,7 +92,8 @@ PaymentUrl = Annotated[
     AfterValidator(_check_url),
     Field(examples=["https://pay.example.com/l/7Hq2ZkW9"]),
 ]
-#: Vendors' own ids: Twilio's SM..., WhatsApp's wamid....
+#: Vendors' own ids: Twilio's SM..., WhatsApp's wamid.... The latter spells the number in base 64, so it answers the host
+#: and is no reference for the ledger.
 MessageId = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9._=+/:-]{1,255}$"),
