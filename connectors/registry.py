@@ -79,6 +79,12 @@ class Registry:
             raise UnknownAction(action, tuple(f"{home.id}/{name}" for name in _close(action, home.actions)))
         return found
 
+    def actions(self, name: str, action: str) -> tuple[Action, ...]:
+        """The action of that connector, or of each vendor of that family that has it. Raises UnknownAction."""
+        vendors = self.family(name)
+        found = tuple(each.actions[action] for each in vendors if action in each.actions)
+        return found or (self.action(name, action),)
+
     def family(self, name: str) -> tuple[Connector, ...]:
         """The vendors of a family, in the order of their ids; none where there is no such family."""
         return self._families.get(name, ())

@@ -22,6 +22,16 @@ class Actor:
 
 
 @dataclass(frozen=True, slots=True)
+class Tried:
+    """One vendor of a family that a call came to: its disclosure and outcome, or why it was refused."""
+
+    connector: str
+    id: UUID | None
+    outcome: Outcome | None
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One request of a host to hand data to a recipient."""
 
@@ -33,6 +43,12 @@ class Call:
     request_id: str
     subject: str | None = None
     idempotency_key: str | None = None
+    id: UUID | None = None
+    """What ties the disclosures of one call together, where there may be several."""
+    family: str | None = None
+    """The family that the caller named, where it was no connector."""
+    before: tuple[Tried, ...] = ()
+    """The family's vendors that it came to before this one."""
 
     @property
     def tenant(self) -> UUID:
@@ -51,3 +67,5 @@ class Answer:
     index: int
     leaf: bytes
     code: str | None = None
+    tried: tuple[Tried, ...] = ()
+    """The vendors that the call came to, in order, where it named a family; the last is the one that answered."""

@@ -8,7 +8,7 @@ effect for every intent that is not yet written.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -91,6 +91,13 @@ class Clinic:
     standing: Standing
     keyring: Keyring = field(repr=False)
     connections: Mapping[str, Connection] = field(default_factory=dict)
+    orders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def order(self, family: str) -> tuple[str, ...]:
+        """In which order the family's connected vendors are tried: as the clinic set it, else as it connected them."""
+        connected = tuple(each for each in self.connections if each.partition("/")[0] == family)
+        wanted = self.orders.get(family)
+        return connected if wanted is None else tuple(each for each in wanted if each in connected)
 
     def fingerprint(self, text: bytes) -> bytes:
         """A hash under the tenant's own key: equal texts show, nothing else does."""
@@ -264,6 +271,23 @@ class Connections:
             await append_within(connection, Draft(tenant, "connection", self._clock(), entry))
         self.forget(tenant)
 
+    async def set_order(self, actor: Actor, family: str, connectors: Sequence[str]) -> None:
+        """In which order a family's vendors are tried, in force for every call not yet decided; one left out is not tried."""
+        tenant, now = actor.tenant, self._clock()
+        async with self._store.tenant(tenant) as connection:
+            version = await rows.put_order(connection, tenant, family, connectors, at=now)
+            entry = {
+                "v": 1,
+                "actor": {"kind": actor.kind, "id": actor.id},
+                "connection": str(tenant),  # it stands for all of the family's
+                "connector": family,
+                "version": version,
+                "features": [f"order:{each}" for each in connectors],
+                "withheld": [],
+            }
+            await append_within(connection, Draft(tenant, "grant", now, entry))
+        self.forget(tenant)
+
     async def page(self, tenant: UUID, *, after: UUID | None, limit: int) -> list[Connection]:
         """The tenant's connections, revoked ones too, oldest first."""
         clinic = await self.clinic(tenant)
@@ -285,7 +309,8 @@ class Connections:
             policy=policy_of(await agreements.policy(connection, tenant)),
             agreements=_by_recipient(await agreements.all_of(connection, tenant)),
         )
-        clinic = Clinic(tenant, row.name, standing, keyring, MappingProxyType(found))
+        orders = MappingProxyType(await rows.orders(connection, tenant))
+        clinic = Clinic(tenant, row.name, standing, keyring, MappingProxyType(found), orders)
         for live in await rows.live(connection, tenant):
             found[live.connector] = self._connection(clinic, live)
         return clinic

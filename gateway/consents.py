@@ -87,7 +87,7 @@ class Consents:
         if known is None or known[0] != version:
             async with self._store.tenant(tenant) as connection:
                 found = await rows.of_subject(connection, tenant, subject)
-            known = self._read[tenant, subject] = version, tuple(map(_consent, found))
+            known = self._read[tenant, subject] = version, tuple(map(consent_of, found))
             if len(self._read) > _REMEMBERED:
                 self._read.popitem(last=False)
         return known[1]
@@ -158,7 +158,8 @@ class Consents:
             return await rows.page(connection, tenant, subject=subject, after=after, limit=limit)
 
 
-def _consent(row: ConsentRow) -> Consent:
+def consent_of(row: ConsentRow) -> Consent:
+    """A stored consent as a decision weighs it."""
     return Consent(
         id=str(row.id),
         purposes=frozenset(map(Purpose, row.purposes)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connectors.contract import Action
+from connectors.contract import Action, Message
 from connectors.registry import UnknownAction
 from gateway.calls import Answer, Call
 from gateway.connections import Connection
@@ -10,6 +10,7 @@ from gateway.egress import Credential, Passage
 from gateway.errors import InvalidRequest, NotFound, Unavailable
 from gateway.flows.repeat import first_answer
 from gateway.flows.rooms import Rooms
+from gateway.flows.standing import standing_of
 from gateway.ledger.log import Disclosure, Intent
 from gateway.ledger.writer import KeyTaken, StandingChanged
 from scopes.decision import decide
@@ -39,13 +40,15 @@ async def _carry(call: Call, rooms: Rooms) -> Answer:
     connection = await rooms.connections.active(call.tenant, action.connector)
     fields = minimized(call, action, connection)
     subject = await rooms.subjects.of(call, keyed=connection.clinic)
-    standing = await rooms.consents.standing(connection.clinic, action.rule, subject)
+    standing = await standing_of(action, connection, fields, subject, rooms)
     decision = decide(action.rule, connection, call.purpose, standing, now=rooms.clock())
     register = await rooms.registers.place(connection.clinic)
     host = rooms.routes[action.connector].host
-    intent = Intent(call, action, connection, fields, decision, subject, host, register)
+    intent = Intent(call, action, connection, fields, decision, subject, host, register, _trace(call))
     if not decision:
         raise await rooms.ledger.refused(intent)
+    if isinstance(fields.model, Message):
+        await rooms.contacts.remember(connection.clinic, fields.model.phone, subject)
     async with rooms.ledger.disclosing(intent) as disclosure:
         answer = await action.perform(fields.model, _through(rooms, action, connection, disclosure))
         disclosure.accepted(answer, minimize_answer(action.answer, answer.body))
@@ -81,6 +84,10 @@ def _through(rooms: Rooms, action: Action, connection: Connection, disclosure: D
     )
     disclosure.through(passage)
     return passage
+
+
+def _trace(call: Call) -> dict[str, str]:
+    return {} if call.id is None else {"call": str(call.id)}
 
 
 def _told(disclosure: Disclosure, fields: Minimized) -> Answer:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.calls import Call
+from gateway.connections import Clinic
 from gateway.flows.broker import action_of, minimized
+from gateway.flows.family import candidates
 from gateway.flows.rooms import Rooms
-from scopes.decision import Allowed, Denied, decide
+from gateway.flows.standing import standing_of
+from scopes.decision import Allowed, Denied, Refusal, decide
 from scopes.minimize import Minimized
 
 
@@ -15,19 +18,36 @@ from scopes.minimize import Minimized
 class Preview:
     """What a decision would be, and what would leave by name and category."""
 
+    connector: str
     decision: Allowed | Denied
     fields: Minimized
 
 
 async def preview(call: Call, rooms: Rooms) -> Preview:
-    """Decide a call on what is stored now. Raises InvalidRequest and NotFound, as the call would."""
-    action = action_of(call, rooms)
+    """Decide a call on what is stored now. Raises InvalidRequest and NotFound, as the call would.
+
+    Of a family's vendors it is the first that may have it; where none may, the reasons of all.
+    """
     # No commit refuses an old standing here, so what is remembered has to be looked at first.
     clinic = await rooms.connections.present(call.tenant)
+    vendors = await candidates(call, rooms)
+    reasons: list[Refusal] = []
+    for vendor in vendors:
+        seen = await _at(replace(call, connector=vendor), clinic, rooms)
+        if seen.decision or len(vendors) == 1:
+            return seen
+        assert isinstance(seen.decision, Denied)
+        reasons += [replace(each, what=f"{vendor}: {each.what}") for each in seen.decision.reasons]
+    return replace(seen, decision=Denied(tuple(reasons)), connector=call.connector)
+
+
+async def _at(call: Call, clinic: Clinic, rooms: Rooms) -> Preview:
+    action = action_of(call, rooms)
     connection = clinic.connection(action.connector)
     fields = minimized(call, action, connection)
     subject = None
     if call.subject is not None:
         subject = await rooms.subjects.known(call.tenant, call.subject, keyed=clinic)
-    standing = await rooms.consents.standing(clinic, action.rule, subject)
-    return Preview(decide(action.rule, connection, call.purpose, standing, now=rooms.clock()), fields)
+    standing = await standing_of(action, connection, fields, subject, rooms)
+    decision = decide(action.rule, connection, call.purpose, standing, now=rooms.clock())
+    return Preview(action.connector, decision, fields)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
+from uuid import UUID
 
 import orjson
 
-from gateway.calls import Answer, Call
+from gateway.calls import Answer, Call, Tried
 from gateway.errors import IdempotencyReused, InProgress
 from gateway.flows.rooms import Rooms
 from gateway.ledger.log import repeat_guard
@@ -40,11 +42,23 @@ async def first_answer(call: Call, rooms: Rooms) -> Answer:
 def _answer(first: RepeatRow, told: bytes) -> Answer:
     kept = orjson.loads(told)
     return Answer(
-        id=first.id,
+        id=UUID(bytes=first.id.bytes),  # asyncpg's own kind of UUID cannot be kept in an answer
         outcome=Outcome(kept.get("outcome", first.outcome)),
         answer=kept.get("answer", {}),
         withheld=tuple(kept.get("withheld", ())),
         index=first.leaf_index,
         leaf=first.leaf,
         code=kept.get("code", first.code),
+        tried=tuple(_tried(each) for each in kept.get("before", ())),
+    )
+
+
+def _tried(kept: dict[str, Any]) -> Tried:
+    """One vendor that was tried before, as it was kept."""
+    disclosure, outcome = kept["id"], kept["outcome"]
+    return Tried(
+        kept["connector"],
+        None if disclosure is None else UUID(disclosure),
+        None if outcome is None else Outcome(outcome),
+        tuple(kept["reasons"]),
     )

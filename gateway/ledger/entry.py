@@ -60,6 +60,9 @@ FIELDS: dict[str, Field] = {
     # Who, to whom, about whom
     "actor": Field("who asked: {kind, id, on_behalf_of?}", "E2147 requestor; GDPR 5(2)"),
     "request": Field("id of the request at the gateway's door", "traceability"),
+    "call": Field(
+        "id of the call; the disclosures and refusals of one call share it", "several recipients of one call"
+    ),
     "recipient": Field(
         "who received: {name, role, country, address?}",
         "HIPAA 164.528(b)(2)(ii); GDPR 15(1)(c) (C-154/21: by name); DPDP s.11(1)(b)",

@@ -416,6 +416,7 @@ class Disclosure:
                 "code": self.code,
                 "answer": self.answer,
                 "withheld": intent.fields.withheld,
+                "before": intent.call.before if isinstance(intent.call, Call) else (),
             }
             sealed = rows.AnswerRow(tenant, self.id, at, intent.ground.seal_answer(self.id, orjson.dumps(told)))
         return Draft(
@@ -469,7 +470,6 @@ def _repeat_guard(intent: Intent) -> tuple[bytes | None, bytes | None]:
 def repeat_guard(call: Call, keyed: Fingerprints) -> tuple[bytes, bytes]:
     """The keyed hashes under which a call's Idempotency-Key and its body are known."""
     assert call.idempotency_key is not None
-    body = orjson.dumps(
-        [call.connector, call.action, str(call.purpose), call.subject, dict(call.payload)], option=orjson.OPT_SORT_KEYS
-    )
+    asked = [call.family or call.connector, call.action, str(call.purpose), call.subject, dict(call.payload)]
+    body = orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)
     return keyed.fingerprint(b"key|" + call.idempotency_key.encode()), keyed.fingerprint(b"body|" + body)

@@ -92,6 +92,28 @@ async def regrant(
     )
 
 
+async def orders(connection: asyncpg.Connection, tenant: UUID) -> dict[str, tuple[str, ...]]:
+    """In which order the vendors of each family are tried, where the clinic said so."""
+    rows = await connection.fetch("SELECT family, connectors FROM vendor_orders WHERE tenant = $1", tenant)
+    return {row[0]: tuple(row[1]) for row in rows}
+
+
+async def put_order(
+    connection: asyncpg.Connection, tenant: UUID, family: str, connectors: Sequence[str], *, at: datetime
+) -> int:
+    """Replace the order of one family; returns its version."""
+    version: int = await connection.fetchval(
+        "INSERT INTO vendor_orders (tenant, family, connectors, version, changed_at) VALUES ($1, $2, $3, 1, $4) "
+        "ON CONFLICT (tenant, family) DO UPDATE SET connectors = excluded.connectors, "
+        "version = vendor_orders.version + 1, changed_at = excluded.changed_at RETURNING version",
+        tenant,
+        family,
+        list(connectors),
+        at,
+    )
+    return version
+
+
 async def set_settings(
     connection: asyncpg.Connection, tenant: UUID, connection_id: UUID, settings: Mapping[str, str]
 ) -> None:

@@ -6,6 +6,7 @@ CREATE TABLE vendor_orders (                -- in which order a clinic tries the
     tenant      uuid NOT NULL,
     family      text NOT NULL,
     connectors  text[] NOT NULL,
+    version     integer NOT NULL,
     changed_at  timestamptz NOT NULL,
     PRIMARY KEY (tenant, family)
 );

@@ -64,6 +64,15 @@ class LedgerPlace(Told):
     leaf: Hash
 
 
+class TriedAnswer(Told):
+    """One vendor of a family that the call came to."""
+
+    connector: str
+    id: UUID | None = Field(description="Its disclosure; null where it was refused.")
+    outcome: Outcome | None
+    reasons: list[str] = Field(description="The codes of why it was refused.")
+
+
 class CallAnswer(Told):
     """What came of a call. The ledger holds its intent and its outcome, whatever the vendor said."""
 
@@ -73,6 +82,9 @@ class CallAnswer(Told):
     withheld: list[str] = Field(description="Paths that were handed over and did not leave.")
     ledger: LedgerPlace
     code: str | None = Field(None, description="The vendor's or the gateway's code for what went wrong.")
+    tried: list[TriedAnswer] | None = Field(
+        None, description="Where the call named a family of several vendors: those that it came to, in order."
+    )
 
 
 class ConnectionAnswer(Told):

@@ -16,7 +16,7 @@ from starlette.types import Scope as Asgi
 from connectors.registry import UnknownAction
 from gateway.calls import Actor, Answer, Call
 from gateway.errors import Forbidden, InvalidRequest, NotFound
-from gateway.flows.broker import broker
+from gateway.flows.family import carry
 from gateway.flows.rooms import Rooms
 from gateway.web.answering import HEADERS, answer, header_list
 from gateway.web.api.answers import base64_of
@@ -73,19 +73,23 @@ class CallEndpoint:
         return Call(actor, body.connector, body.action, body.purpose, body.payload, asked, body.subject, key)
 
     def _let_in(self, actor: Actor, body: CallBody) -> None:
-        """Raise Forbidden unless the actor holds the scope of this very action, whatever name it was called by."""
+        """Raise Forbidden unless the actor holds the scope of this very action, whatever name it was called by.
+
+        Of a family it needs the scope of the action at each vendor that has it.
+        """
         try:
-            action = self._rooms.registry.action(body.connector, body.action)
+            actions = self._rooms.registry.actions(body.connector, body.action)
         except UnknownAction as unknown:
             fix = "GET /v1/catalog lists the connectors and their actions."
             raise NotFound(str(unknown), fix=fix) from None
-        needed = self._needed[action.path]
-        if not includes(actor.scopes, needed):
-            raise Forbidden(f"this needs the scope {needed}")
+        for action in actions:
+            needed = self._needed[action.path]
+            if not includes(actor.scopes, needed):
+                raise Forbidden(f"this needs the scope {needed}")
 
     async def _carried(self, call: Call) -> Answer:
         try:
-            return await broker(call, self._rooms)
+            return await carry(call, self._rooms)
         except InvalidRequest as invalid:
             faults = [Fault(f"payload.{fault.path}".rstrip("."), fault.message) for fault in invalid.faults]
             raise InvalidRequest(invalid.detail, faults=faults, fix=invalid.fix) from None
@@ -102,6 +106,11 @@ def body_of(answer: Answer) -> bytes:
     }
     if answer.code is not None:
         document["code"] = answer.code
+    if answer.tried:
+        document["tried"] = [
+            {"connector": each.connector, "id": each.id, "outcome": each.outcome, "reasons": each.reasons}
+            for each in answer.tried
+        ]
     return orjson.dumps(document)
 
 

@@ -30,6 +30,7 @@ class LeavingAnswer(Told):
 class DecisionAnswer(Told):
     """What would become of a call."""
 
+    connector: str = Field(description="The one that would be called; the family where none of its vendors may be.")
     allowed: bool
     reasons: list[RefusalReason] = Field(description="Every reason against it; none where it is allowed.")
     fields: list[LeavingAnswer] = Field(description="What would leave, by name; where it is allowed.")
@@ -49,6 +50,7 @@ async def decide(asked: Asked) -> Reply:
     sent = seen.fields.sent if seen.decision else ()
     return Reply(
         DecisionAnswer(
+            connector=seen.connector,
             allowed=bool(seen.decision),
             reasons=[RefusalReason(code=str(each.code), what=each.what, fix=each.fix) for each in reasons],
             fields=[LeavingAnswer(path=path, category=category) for path, category in sent],

@@ -17,6 +17,7 @@ WITH_ID = [operation for operation in OPERATIONS if "{" in operation.path]
 BODIES: dict[str, Any] = {
     "GrantBody": {"features": [], "withheld": []},
     "SettingsBody": {"settings": {}},
+    "OrderBody": {"order": ["payments/stripe"]},
     "CallbackBody": {"secret": "whsec_0123456789abcdef0123456789abcdef"},
     "HearingBody": {"events": ["*"], "categories": [], "fields": []},
     "AgreementBody": {"kind": "dpa", "services": [], "from": "2026-01-15T09:30:00Z"},

@@ -134,7 +134,7 @@ async def test_a_defect_of_ours_is_500_and_says_nothing(
     def broken(*given: Any, **more: Any) -> None:
         raise RuntimeError("Ada Lovelace")
 
-    monkeypatch.setattr("gateway.web.api.calls.broker", broken)
+    monkeypatch.setattr("gateway.web.api.calls.carry", broken)
     monkeypatch.setattr(type(house.rooms.connections), "page", broken)
     for response in (await api.call(), await api.get("/v1/connections")):
         problem(response, 500, "internal")
