@@ -26,7 +26,7 @@ LAYERS = (
     (1, "connectors/example.py connectors/checks.py"),
     (1, "gateway/errors.py gateway/config.py gateway/log.py gateway/calls.py gateway/ids.py gateway/store/*.py"),
     (1, "gateway/webhooks/signing.py"),
-    (1, "gateway/metrics.py gateway/bursts.py"),
+    (1, "gateway/metrics.py gateway/bursts.py gateway/spelling.py"),
     (3, "connectors/registry.py connectors/folder.py connectors/review.py connectors/scaffold*.py"),
     (2, "connectors/*/*.py gateway/vault.py gateway/vault/*.py gateway/ledger/*.py"),
     (3, "gateway/connections.py gateway/connections/*.py gateway/egress.py gateway/egress/*.py"),

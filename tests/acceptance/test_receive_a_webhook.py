@@ -19,7 +19,8 @@ from gateway.flows import schedule
 from gateway.flows.challenge import CHALLENGE_SECONDS, DELIVERY_SECONDS
 from gateway.ids import new_id
 from gateway.webhooks.signing import Signer, new_secret, public_of
-from tests.acceptance.reference import NPM, ROOT, Message, in_node, in_python, installed
+from tests.acceptance.reference import NPM, Message, in_node, in_python
+from tests.npm import ROOT, laid
 
 PAGE = (ROOT / "docs" / "receive-a-webhook.md").read_text(encoding="utf-8")
 BLOCKS = {
@@ -63,7 +64,7 @@ def by_page_in_node(kind: str) -> Judge:
     """The page's JavaScript of this kind."""
 
     def judged(messages: list[Message]) -> list[bool]:
-        module = installed() / f"page-{kind}-{new_id()}.mjs"
+        module = laid(NPM) / f"page-{kind}-{new_id()}.mjs"
         module.write_text(BLOCKS["js", kind], encoding="utf-8")
         try:
             return in_node(messages, module)
