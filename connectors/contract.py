@@ -189,6 +189,7 @@ class Action:
             service=self.service,
             agreement=self.agreement,
             regions=frozenset(self.manifest.recipient.regions),
+            message=self.message,
         )
 
 

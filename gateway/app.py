@@ -34,6 +34,7 @@ from gateway.store.embedded import Embedded
 from gateway.store.migrate import migrate
 from gateway.store.pool import Store
 from gateway.subjects import Subjects
+from gateway.templates import Templates
 from gateway.vault import Vault
 from gateway.web.api.app import application
 from gateway.webhooks.endpoints import Endpoints
@@ -108,6 +109,7 @@ async def opened(
             consents=consents,
             contacts=Contacts(store, consents, clock=clock),
             agreements=Agreements(store, connections, clock=clock),
+            templates=Templates(store, connections, clock=clock),
             registers=Registers(store, registry, clock=clock),
             callers=callers,
             callbacks=callbacks,

@@ -12,11 +12,13 @@ from scopes.consent import Channel, Consent
 from scopes.grant import Grant
 from scopes.policy import Policy
 from scopes.vocabulary import Category, ConnectionState, Purpose, Reason
+from scopes.wording import Unworded, Wording
 
 # Marketing is refused whatever a connector or a clinic says (DESIGN 10: no advertising with patients' data).
 DENIED_PURPOSES = frozenset({Purpose.HMARKT})
 _ACTIVE: Final = ConnectionState.ACTIVE
 _NO_POLICY: Final = Policy()
+_NOTHING_TO_SAY: Final = Unworded("template", "Register the clinic's text with PUT /v1/templates/{name}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,8 @@ class ActionRule:
     agreement: Need = Need.BY_LAW
     regions: frozenset[str] = frozenset()
     """Where the recipient processes the data; an empty set is anywhere."""
+    message: bool = False
+    """Whether it is a message to a person, which says what a template of the clinic's says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +60,10 @@ class Standing:
     """By the recipient's id."""
     consents: tuple[Consent, ...] = ()
     """Those of the one subject that the data is about."""
+    wording: Wording | None = None
+    """What the message says, where it is one."""
+    unworded: Unworded | None = None
+    """What is missing, where it is one and has nothing to say."""
 
 
 class ConnectionView(Protocol):
@@ -226,6 +234,17 @@ def _region_is_allowed(question: _Question) -> Weighed:
     return [Refusal(Reason.REGION_NOT_ALLOWED, region, fix) for region in outside]
 
 
+def _template_is_registered(question: _Question) -> Weighed:
+    """A message says what the clinic registered; where nothing may leave at all, that is said already."""
+    rule, standing = question.rule, question.standing
+    if not rule.message or standing.wording is not None:
+        return _FINE
+    if rule.required_paths & question.connection.grant.holds_back(rule.free_text_paths):
+        return _FINE
+    missing = standing.unworded or _NOTHING_TO_SAY
+    return [Refusal(Reason.TEMPLATE_UNREGISTERED, missing.what, missing.fix)]
+
+
 def _needs_agreement(question: _Question) -> bool:
     rule = question.rule
     if rule.agreement is Need.BY_LAW:
@@ -252,6 +271,7 @@ RULES: Final[tuple[tuple[str, Callable[[_Question], Weighed]], ...]] = (
     ("agreement", _agreement_holds),
     ("service_covered", _service_is_covered),
     ("region_allowed", _region_is_allowed),
+    ("template_registered", _template_is_registered),
 )
 _ALLOWED: Final = Allowed(tuple(name for name, _ in RULES))
 

@@ -21,6 +21,7 @@ class Area(StrEnum):
     CONSENTS = "consents"
     AGREEMENTS = "agreements"
     SUBJECTS = "subjects"
+    TEMPLATES = "templates"
 
 
 class Verb(StrEnum):

@@ -35,6 +35,14 @@ class Dlt:
     template_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Unworded:
+    """Why a message has nothing to say: what is missing, without a value, and what to do about it."""
+
+    what: str
+    fix: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wording:
     """One message, ready to go. It prints which template it is, never what it says."""

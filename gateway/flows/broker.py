@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from connectors.contract import Action, Message
+from typing import Any
+
+from connectors.contract import Action, Message, Wording
 from connectors.registry import UnknownAction
 from gateway.calls import Answer, Call
 from gateway.connections import Connection
@@ -44,13 +46,13 @@ async def _carry(call: Call, rooms: Rooms) -> Answer:
     decision = decide(action.rule, connection, call.purpose, standing, now=rooms.clock())
     register = await rooms.registers.place(connection.clinic)
     host = rooms.routes[action.connector].host
-    intent = Intent(call, action, connection, fields, decision, subject, host, register, _trace(call))
+    intent = Intent(call, action, connection, fields, decision, subject, host, register, _trace(call, standing.wording))
     if not decision:
         raise await rooms.ledger.refused(intent)
     if isinstance(fields.model, Message):
         await rooms.contacts.remember(connection.clinic, fields.model.phone, subject)
     async with rooms.ledger.disclosing(intent) as disclosure:
-        answer = await action.perform(fields.model, _through(rooms, action, connection, disclosure))
+        answer = await action.perform(fields.model, _through(rooms, action, connection, disclosure, standing.wording))
         disclosure.accepted(answer, minimize_answer(action.answer, answer.body))
     return _told(disclosure, fields)
 
@@ -71,7 +73,9 @@ def minimized(call: Call, action: Action, connection: Connection) -> Minimized:
         raise InvalidRequest("the payload does not fit the action", faults=invalid.faults) from None
 
 
-def _through(rooms: Rooms, action: Action, connection: Connection, disclosure: Disclosure) -> Passage:
+def _through(
+    rooms: Rooms, action: Action, connection: Connection, disclosure: Disclosure, wording: Wording | None
+) -> Passage:
     """The one way out for this disclosure: to the hosts of its manifest, with its clinic's credential."""
     passage = rooms.egress.through(
         rooms.routes[action.connector],
@@ -81,13 +85,18 @@ def _through(rooms: Rooms, action: Action, connection: Connection, disclosure: D
         repeat=action.repeat,
         settings=connection.settings,
         callback_url=rooms.callbacks.url_of(connection.id),
+        wording=wording,
     )
     disclosure.through(passage)
     return passage
 
 
-def _trace(call: Call) -> dict[str, str]:
-    return {} if call.id is None else {"call": str(call.id)}
+def _trace(call: Call, wording: Wording | None) -> dict[str, Any]:
+    """What else an entry says: of a family's call its id, of a message's words which text it is, never the text."""
+    trace: dict[str, Any] = {} if call.id is None else {"call": str(call.id)}
+    if wording is not None:
+        trace["template"] = [wording.template, wording.version, wording.language]
+    return trace
 
 
 def _told(disclosure: Disclosure, fields: Minimized) -> Answer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from connectors.contract import Action, Wording
 from gateway.calls import Call
 from gateway.connections import Clinic
 from gateway.flows.broker import action_of, minimized
@@ -16,11 +17,13 @@ from scopes.minimize import Minimized
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a decision would be, and what would leave by name and category."""
+    """What a decision would be, what would leave by name and category, and what a message would say."""
 
     connector: str
     decision: Allowed | Denied
     fields: Minimized
+    wording: Wording | None
+    action: Action
 
 
 async def preview(call: Call, rooms: Rooms) -> Preview:
@@ -50,4 +53,4 @@ async def _at(call: Call, clinic: Clinic, rooms: Rooms) -> Preview:
         subject = await rooms.subjects.known(call.tenant, call.subject, keyed=clinic)
     standing = await standing_of(action, connection, fields, subject, rooms)
     decision = decide(action.rule, connection, call.purpose, standing, now=rooms.clock())
-    return Preview(action.connector, decision, fields)
+    return Preview(action.connector, decision, fields, standing.wording, action)

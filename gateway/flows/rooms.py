@@ -19,6 +19,7 @@ from gateway.ledger.log import Ledger
 from gateway.ledger.proofs import Proofs
 from gateway.store.pool import Store
 from gateway.subjects import Subjects
+from gateway.templates import Templates
 from gateway.webhooks.endpoints import Endpoints
 from gateway.webhooks.kinds import Kinds
 
@@ -33,6 +34,7 @@ class Rooms:
     consents: Consents
     contacts: Contacts
     agreements: Agreements
+    templates: Templates
     registers: Registers
     callers: Callers
     callbacks: Callbacks

@@ -133,6 +133,8 @@ FIELDS: dict[str, Field] = {
     "count": Field("how many entries or rows", "GDPR 33(3): how many records"),
     "recipients": Field("recipients told: [name, ...]", "GDPR 19"),
     "corrects": Field("index of the entry that this one corrects", "GDPR 16: append, never edit"),
+    # Messages to persons
+    "template": Field("the clinic's own text: [name, version, language]; never what it said", "GDPR 5(2); TRAI TCCCPR"),
 }
 
 COMMON: frozenset[str] = frozenset({"v", "index", "kind", "at", "tenant"})

@@ -37,6 +37,7 @@ from gateway.web.api import (
     openapi,
     operations,
     recipients,
+    templates,
 )
 from gateway.web.api.calls import CallEndpoint
 from gateway.web.api.desk import Desk, problem_response
@@ -53,6 +54,7 @@ OPERATIONS: Final = (
     *consents.OPERATIONS,
     *agreements.OPERATIONS,
     *recipients.OPERATIONS,
+    *templates.OPERATIONS,
     *decisions.OPERATIONS,
     *endpoints.OPERATIONS,
     *event_types.OPERATIONS,

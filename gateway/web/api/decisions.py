@@ -8,14 +8,16 @@ from pydantic import Field
 
 from gateway.calls import Call
 from gateway.errors import InvalidRequest
-from gateway.flows.preview import preview
+from gateway.flows.preview import Preview, preview
 from gateway.web.api.answers import RefusalReason, Told
 from gateway.web.api.models import CallBody
 from gateway.web.api.operation import Asked, Operation, Reply
+from gateway.web.api.template_answers import ParameterAnswer, parameters_of
 from scopes.decision import Denied
 from scopes.fault import Fault
-from scopes.scope import Area, Scope, Verb
+from scopes.scope import Area, Scope, Verb, includes
 from scopes.vocabulary import Category
+from scopes.wording import Encoding, Wording
 
 _READ: Final = Scope(Area.CALLS, Verb.READ)
 
@@ -27,6 +29,19 @@ class LeavingAnswer(Told):
     category: Category
 
 
+class WordingAnswer(Told):
+    """What a message would cost, and, for who may send it, what it would say."""
+
+    template: str
+    version: int
+    language: str
+    length: int
+    encoding: Encoding
+    segments: int
+    text: str | None = Field(description="Null for a caller that may not make this call.")
+    parameters: list[ParameterAnswer]
+
+
 class DecisionAnswer(Told):
     """What would become of a call."""
 
@@ -35,6 +50,9 @@ class DecisionAnswer(Told):
     reasons: list[RefusalReason] = Field(description="Every reason against it; none where it is allowed.")
     fields: list[LeavingAnswer] = Field(description="What would leave, by name; where it is allowed.")
     withheld: list[str] = Field(description="Paths that were handed over and would not leave.")
+    wording: WordingAnswer | None = Field(
+        description="The clinic's own text, filled; where the action sends a message."
+    )
 
 
 async def decide(asked: Asked) -> Reply:
@@ -55,7 +73,26 @@ async def decide(asked: Asked) -> Reply:
             reasons=[RefusalReason(code=str(each.code), what=each.what, fix=each.fix) for each in reasons],
             fields=[LeavingAnswer(path=path, category=category) for path, category in sent],
             withheld=list(seen.fields.withheld),
+            wording=_told(seen.wording, may_send=_may_send(seen, asked)) if seen.wording is not None else None,
         )
+    )
+
+
+def _may_send(seen: Preview, asked: Asked) -> bool:
+    return includes(asked.actor.scopes, Scope(Area.CALLS, Verb.WRITE, tuple(seen.action.path.split("/"))))
+
+
+def _told(said: Wording, *, may_send: bool) -> WordingAnswer:
+    """The words are the caller's own data, so whoever could send them may see them."""
+    return WordingAnswer(
+        template=said.template,
+        version=said.version,
+        language=said.language,
+        length=len(said.text),
+        encoding=said.encoding,
+        segments=said.segments,
+        text=said.text if may_send else None,
+        parameters=parameters_of(said) if may_send else [],
     )
 
 
