@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -97,14 +97,13 @@ def _fields(grant: Grant) -> tuple[Any, ...]:
     return grant.features, grant.withheld, grant.version, grant.free_text
 
 
-Opening = Callable[[], Coroutine[Any, Any, House]]
-
-
 @asynccontextmanager
-async def texting(dsn: str, folder: Path) -> AsyncIterator[Texts]:
-    """A clinic with a messaging vendor, an agreement, and a person who consented to SMS."""
+async def texting(dsn: str, folder: Path, channel: Channel = Channel.SMS) -> AsyncIterator[Texts]:
+    """A clinic with a messaging vendor on one channel, an agreement, and a person who consented to that."""
     root = folder / "connectors"
     write_connector(root, CONNECTOR)
+    manifest = root / CONNECTOR / "manifest.toml"
+    manifest.write_text(manifest.read_text().replace('channel = "sms"', f'channel = "{channel}"'))
     vendor = Vendor(answers=[answer(200, SENT)])
     await vendor.open()
     settings = Settings.from_environment({}, data_dir=folder, database_url=dsn)
@@ -120,7 +119,7 @@ async def texting(dsn: str, folder: Path) -> AsyncIterator[Texts]:
         await connect(actor, wish, house.rooms)
         await agree(actor, CONNECTOR, Terms(kind=AgreementKind.DPA, services=("api",), since=SINCE), house.rooms)
         consent = NewConsent(
-            subject="patient-4711", purposes=frozenset({Purpose.HOPERAT}), channels=frozenset({Channel.SMS}),
+            subject="patient-4711", purposes=frozenset({Purpose.HOPERAT}), channels=frozenset({channel}),
             evidence=Evidence("on paper", SINCE, "sms-1"),
         )  # fmt: skip
         await house.rooms.consents.give(actor, consent)
