@@ -23,8 +23,10 @@ from joserfc.jwk import OKPKey
 
 from gateway.calls import Actor
 from gateway.store.pool import SET_TENANTS
+from gateway.templates import NewTemplate
 from gateway.web.api.app import OPERATIONS
 from gateway.webhooks.endpoint import NewEndpoint, Recipient, Status
+from scopes.consent import Channel
 from scopes.vocabulary import Purpose
 from tests.acceptance.served import Caller, Served, gateway
 from tests.gateway.egress.vendor import Vendor, answer
@@ -39,6 +41,7 @@ PAYMENT = {"reference": "inv_7Hq2ZkW9", "amount_minor": 4250, "currency": "eur"}
 CALL = {"connector": "payments", "action": "create_payment_intent", "purpose": "HPAYMT", "payload": PAYMENT}
 KEY = {"title": "the front desk", "scopes": ["log:read"]}
 EVENT = {"type": "appointment.booked", "data": {"id": "appt_7Hq2ZkW9"}}
+TEXT: dict[str, Any] = {"action": "messaging/send_notice", "channel": "sms", "language": "en", "body": "Closed."}
 # What a route's body needs besides; anything in it is then replaced by something of another clinic's.
 BODIES: dict[str, dict[str, Any]] = {
     "/v1/connections": {"connector": "payments", "credential": {"secret": "rk_test_0123456789abcdef"}, "features": []},
@@ -58,6 +61,8 @@ BODIES: dict[str, dict[str, Any]] = {
     },
     "/v1/consents/search": {"subject": "patient-4712"},
     "/v1/agreements/{recipient:path}": {"kind": "dpa", "services": [], "from": "2026-01-15T09:30:00Z"},
+    "/v1/templates/{name}": TEXT,
+    "/v1/templates/preview": TEXT,
     "/v1/policy": {"jurisdiction": "US", "allowed_regions": None},
 }  # fmt: skip
 
@@ -100,6 +105,8 @@ async def _lived_in(served: Served, clinic: Caller, *, calls: int) -> dict[str, 
     await asyncio.gather(*(clinic.post("/v1/calls", CALL) for _ in range(calls)))
     heard = await _heard(served, clinic, connection)
     stands = await _stands(clinic, heard["endpoint"])
+    text = NewTemplate(name="closed", **{**TEXT, "channel": Channel.SMS})
+    template = await served.house.rooms.templates.put(operator, text)
     refusal = (await clinic.get("/v1/disclosures?outcome=refused")).json()["items"][0]["id"]
     page = (await clinic.get("/v1/disclosures", params={"limit": 2})).json()
     detail = (await clinic.get(f"/v1/disclosures/{told['id']}")).json()
@@ -114,6 +121,7 @@ async def _lived_in(served: Served, clinic: Caller, *, calls: int) -> dict[str, 
         "leaf": told["ledger"]["leaf"],
         "cursor": page["next_cursor"],
         "issuer": issuer,
+        "template": str(template.id),
         **heard,
         **stands,
     }
@@ -272,7 +280,7 @@ def _requests(thing: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
 async def test_nothing_of_another_clinic_opens_anything_wherever_it_is_put(two: Two) -> None:
     reading = (
         "/v1/connections", "/v1/keys", "/v1/disclosures", "/v1/log/checkpoint", "/v1/log/key", "/v1/consents",
-        "/v1/agreements", "/v1/policy",
+        "/v1/agreements", "/v1/policy", "/v1/templates",
     )  # fmt: skip
     before = [(await two.first.get(path)).text for path in reading]
     asked = 0
@@ -352,6 +360,7 @@ async def test_an_id_of_another_clinic_is_told_apart_from_none_by_nothing(two: T
     kinds = {
         "connections": "connection", "disclosures": "disclosure", "keys": "key", "endpoints": "endpoint",
         "events": "event", "deliveries": "delivery", "consents": "consent", "agreements": "endpoint",
+        "templates": "template",
     }  # fmt: skip
     for operation in (each for each in OPERATIONS if "{" in each.path):
         kind, told = kinds[operation.path.split("/")[2]], []

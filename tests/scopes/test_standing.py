@@ -11,6 +11,7 @@ from scopes.decision import ActionRule, Allowed, Denied, Standing, decide
 from scopes.grant import Grant
 from scopes.policy import ABOUT_PATIENTS, Policy
 from scopes.vocabulary import Category, ConnectionState, Purpose, Reason
+from scopes.wording import Encoding, Unworded, Wording
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -172,3 +173,37 @@ def test_every_reason_is_told_at_once() -> None:
     assert codes(decision) == ["consent_missing", "agreement_missing", "region_not_allowed", "region_not_allowed"]
     assert isinstance(decision, Denied)
     assert all(reason.fix.endswith(".") for reason in decision.reasons)
+
+
+# Messages -----------------------------------------------------------------------------------------------------------------
+
+MESSAGE = replace(RULE, message=True, required_paths=frozenset({"phone"}))
+WORDS = Wording(
+    template="reminder", version=1, language="en", channel=Channel.SMS, text="Hello", segments=1, encoding=Encoding.GSM7
+)  # fmt: skip
+
+
+def test_a_message_with_the_clinics_words_goes() -> None:
+    decision = decided(MESSAGE, wording=WORDS)
+    assert isinstance(decision, Allowed)
+    assert "template_registered" in decision.rules
+
+
+def test_a_message_without_words_is_refused_and_told_what_is_missing() -> None:
+    assert codes(decided(MESSAGE)) == ["template_unregistered"]
+    decision = decided(MESSAGE, unworded=Unworded("reminder: no DLT registration", "Register it."))
+    assert isinstance(decision, Denied)
+    (reason,) = decision.reasons
+    assert (reason.what, reason.fix) == ("reminder: no DLT registration", "Register it.")
+
+
+def test_nothing_but_a_message_needs_words() -> None:
+    assert codes(decided(wording=None)) == []
+
+
+def test_a_message_whose_required_field_is_withheld_is_told_that_alone() -> None:
+    class Withholding(Connection):
+        grant = Grant(features=frozenset({"reminders"}), withheld=frozenset({"phone"}))
+
+    whole = Standing(version=1, agreements={"messaging/one": (BAA,)}, consents=(GIVEN,))
+    assert codes(decide(MESSAGE, Withholding(), Purpose.TREAT, whole, now=NOW)) == ["required_withheld"]

@@ -21,6 +21,7 @@ BODIES: dict[str, Any] = {
     "CallbackBody": {"secret": "whsec_0123456789abcdef0123456789abcdef"},
     "HearingBody": {"events": ["*"], "categories": [], "fields": []},
     "AgreementBody": {"kind": "dpa", "services": [], "from": "2026-01-15T09:30:00Z"},
+    "TemplateBody": {"action": "messaging/send_notice", "channel": "sms", "language": "en", "body": "Closed."},
     "ReplayBody": {"since": "2026-01-15T09:30:00Z"},
 }
 CONSENT = {
