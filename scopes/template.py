@@ -22,6 +22,9 @@ from scopes.wording import Parameter, Wording
 
 LONGEST_BODY: Final = 1_000
 LONGEST_TEXT: Final = 1_600
+"""What vendors take as one SMS of several."""
+LONGEST_AT_VENDOR: Final = 1_024
+"""What WhatsApp takes as the body of a template."""
 AMOUNT: Final = "amount"
 """The gap that ``amount_minor`` and ``currency`` fill together."""
 _AMOUNT_FIELDS: Final = ("amount_minor", "currency")
@@ -160,8 +163,9 @@ def fill(template: Template, model: Disclosed, spelling: Spelling, *, registered
         raise Unfilled("the text does not fit the action's fields any more")
     spoken = {gap: _spoken(gap, model, spelling, template.language) for gap in template.gaps}
     text = "".join(piece if isinstance(piece, str) else spoken[piece] for piece in template.pieces)
-    if not text.strip() or len(text) > LONGEST_TEXT:
-        raise Unfilled(f"the text is empty, or longer than {LONGEST_TEXT} characters")
+    longest = LONGEST_AT_VENDOR if template.at_vendor is not None else LONGEST_TEXT
+    if not text.strip() or len(text) > longest:
+        raise Unfilled(f"the text is empty, or longer than {longest} characters")
     if registered and template.dlt is None:
         raise Unfilled("no DLT registration")
     if registered and template.dlt is not None and not is_registered(template.dlt, text):

@@ -176,6 +176,13 @@ def test_a_text_that_is_nothing_or_too_long_is_no_message() -> None:
             text(body, NOTICE, note=note)
 
 
+def test_a_vendor_that_keeps_the_text_takes_less_of_it() -> None:
+    said = template("x" * 1_000 + "{note|}", at_vendor=AtVendor("notice", "en", ()))
+    assert fill(said, model(NOTICE, note="x" * 24), Plain()).text == "x" * 1_024
+    with pytest.raises(Unfilled, match="longer than 1024"):
+        fill(said, model(NOTICE, note="x" * 25), Plain())
+
+
 _SAID = st.text(
     st.one_of(st.sampled_from("{}|:#.'\"%$<>&\n\u202e"), st.characters(exclude_categories=["Cs"])),
     min_size=1,

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from scopes.consent import Channel
 from scopes.vocabulary import Category, ConnectionState, Outcome
 
 Hash = Annotated[
@@ -224,6 +225,8 @@ class ActionAnswer(Told):
     purposes: list[str]
     provider_scopes: list[list[str]] = Field(description="Of each group any one is enough; every group is needed.")
     repeat: str
+    channel: Channel | None = Field(description="The way on which it reaches a person, who must have consented.")
+    message: bool = Field(description="It says what a template of the clinic's says: PUT /v1/templates/{name}.")
     fields: list[FieldAnswer]
     answer: list[FieldAnswer]
     scope: str = Field(description="The scope of ours that a caller needs.")

@@ -70,6 +70,8 @@ def _action(action: Action) -> ActionAnswer:
         purposes=sorted(map(str, action.purposes)),
         provider_scopes=[sorted(group) for group in action.provider_scopes],
         repeat=str(action.repeat),
+        channel=action.channel,
+        message=action.message,
         fields=fields_of(action.shape),
         answer=fields_of(action.answer),
         scope=str(Scope(Area.CALLS, Verb.WRITE, tuple(action.path.split("/")))),
