@@ -33,7 +33,7 @@ from scopes.vocabulary import Purpose
 from tests.gateway.egress.vendor import Vendor, answer
 from tests.gateway.house import entries_of
 
-CONNECTOR = "messaging/acme"
+CONNECTOR, SECOND = "messaging/acme", "messaging/birds"
 ACTIONS = ("send_reminder", "send_confirmation_request", "send_payment_link", "send_notice")
 SINCE = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
 SENT = orjson.dumps({"id": "SM0123", "status": "queued"})
@@ -98,28 +98,32 @@ def _fields(grant: Grant) -> tuple[Any, ...]:
 
 
 @asynccontextmanager
-async def texting(dsn: str, folder: Path, channel: Channel = Channel.SMS) -> AsyncIterator[Texts]:
-    """A clinic with a messaging vendor on one channel, an agreement, and a person who consented to that."""
+async def texting(dsn: str, folder: Path, *channels: Channel) -> AsyncIterator[Texts]:
+    """A clinic with a messaging vendor for each channel (SMS by default), agreements, and a person who consented to them."""
+    channels = channels or (Channel.SMS,)
+    vendors = dict(zip((CONNECTOR, SECOND), channels, strict=False))
     root = folder / "connectors"
-    write_connector(root, CONNECTOR)
-    manifest = root / CONNECTOR / "manifest.toml"
-    manifest.write_text(manifest.read_text().replace('channel = "sms"', f'channel = "{channel}"'))
+    for name, channel in vendors.items():
+        write_connector(root, name)
+        manifest = root / name / "manifest.toml"
+        manifest.write_text(manifest.read_text().replace('channel = "sms"', f'channel = "{channel}"'))
     vendor = Vendor(answers=[answer(200, SENT)])
     await vendor.open()
     settings = Settings.from_environment({}, data_dir=folder, database_url=dsn)
     keyfiles.make(settings)
-    sandboxes = {CONNECTOR: f"http://127.0.0.1:{vendor.port}"}
+    sandboxes = dict.fromkeys(vendors, f"http://127.0.0.1:{vendor.port}")
     async with AsyncExitStack() as stack:
         house, other = [
             await stack.enter_async_context(opened(settings, sandboxes=sandboxes, connectors=(HERE, root)))
             for _ in range(2)
         ]
         actor = Actor("system", "test", await house.rooms.connections.create_tenant("a clinic"), EVERYTHING)
-        wish = Connecting(connector=CONNECTOR, secret="acme_test_0123456789abcdef", features=frozenset(ACTIONS))
-        await connect(actor, wish, house.rooms)
-        await agree(actor, CONNECTOR, Terms(kind=AgreementKind.DPA, services=("api",), since=SINCE), house.rooms)
+        for name in vendors:
+            secret = f"{name.partition('/')[2]}_test_0123456789abcdef"
+            await connect(actor, Connecting(connector=name, secret=secret, features=frozenset(ACTIONS)), house.rooms)
+            await agree(actor, name, Terms(kind=AgreementKind.DPA, services=("api",), since=SINCE), house.rooms)
         consent = NewConsent(
-            subject="patient-4711", purposes=frozenset({Purpose.HOPERAT}), channels=frozenset({channel}),
+            subject="patient-4711", purposes=frozenset({Purpose.HOPERAT}), channels=frozenset(channels),
             evidence=Evidence("on paper", SINCE, "sms-1"),
         )  # fmt: skip
         await house.rooms.consents.give(actor, consent)

@@ -12,6 +12,7 @@ import pytest
 
 from gateway.errors import Conflict, InvalidRequest, NotFound, Refused
 from gateway.flows import wording
+from gateway.flows.family import carry
 from gateway.flows.preview import preview
 from gateway.flows.template import WishedVendor
 from gateway.ledger.log import Ledger
@@ -122,6 +123,21 @@ async def test_a_note_leaves_only_where_the_clinic_switched_it_on_and_screened(t
     await texts.grants(free_text=frozenset({"note"}))
     await texts.sends(given, action="send_notice")
     assert texts.heard()["text"] == "Note: Ask for +[removed] or {given_name|}"
+
+
+async def test_a_family_s_next_vendor_says_the_text_of_its_own_channel(dsn: str, tmp_path: Path) -> None:
+    async with texting(dsn, tmp_path, Channel.WHATSAPP, Channel.SMS) as texts:
+        await texts.registers("By SMS: {starts_at:time}")
+        told = await carry(texts.call(connector="messaging"), texts.house.rooms)
+        assert [(each.connector, each.reasons) for each in told.tried] == [
+            ("messaging/acme", ("template_unregistered",)), ("messaging/birds", ()),
+        ]  # fmt: skip
+        assert texts.heard()["text"] == "By SMS: 10:30 AM"
+        vendor = WishedVendor(name="clinic_reminder", language="en_US")
+        row = await texts.registers("By WhatsApp: {starts_at:time}", channel=Channel.WHATSAPP, at_vendor=vendor)
+        assert (await carry(texts.call(connector="messaging"), texts.house.rooms)).outcome is Outcome.ACCEPTED
+        assert texts.heard()["text"] == "By WhatsApp: 10:30 AM"
+        assert (await texts.log("intent"))[-1]["template"] == ["reminder", row.version, "en"]
 
 
 # India --------------------------------------------------------------------------------------------------------------------
