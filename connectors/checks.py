@@ -7,6 +7,7 @@ from types import ModuleType
 
 from connectors.contract import Action, Callback, Content, Manifest
 from scopes.consent import Channel
+from scopes.tracking import is_for_tracking, tracks
 
 
 class RegistryError(Exception):
@@ -96,6 +97,20 @@ def check_messages(folder: Path, action: Action) -> None:
             f"actions.{action.name}.channel",
             f"derive {model} from Message: over {action.channel} go templates only",
         )
+
+
+def check_places(folder: Path, manifest: Manifest) -> None:
+    """No connector goes to a place of advertising or tracking, or asks for a permission for it; no clinic can allow that."""
+    file, base = folder / "manifest.toml", manifest.api_base
+    for host in manifest.hosts:
+        if tracks(host):
+            raise RegistryError(file, "hosts", f"{host!r} is for advertising or tracking, which is refused everywhere")
+    if tracks(base.host or "", f"{base.path or ''}/-"):
+        raise RegistryError(file, "api_base", "is for advertising or tracking, which is refused everywhere")
+    for name in manifest.provider_scopes:
+        if is_for_tracking(name):
+            key = f"provider_scopes.{name}"
+            raise RegistryError(file, key, "is a permission for advertising or tracking, which is refused everywhere")
 
 
 def check_content(action: Action, content: Content) -> None:

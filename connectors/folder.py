@@ -23,6 +23,7 @@ from connectors.checks import (
     check_content,
     check_features,
     check_messages,
+    check_places,
     check_scopes,
     check_strays,
     file_of,
@@ -70,6 +71,7 @@ def read_folder(root: Path, folder: Path) -> Connector:
     check_features(folder, manifest, callback)
     check_scopes(folder, manifest)
     check_agreements(folder, manifest)
+    check_places(folder, manifest)
     check_strays(folder, client, manifest)
     actions = {name: _action(folder, manifest, client, name, exchanges) for name in manifest.actions}
     for action in actions.values():

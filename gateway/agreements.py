@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -14,10 +14,10 @@ from gateway.ids import new_id
 from gateway.ledger.entry import timestamp
 from gateway.ledger.writer import Draft, append_within
 from gateway.store import agreements as rows
-from gateway.store.agreements import AgreementRow
+from gateway.store.agreements import AgreementRow, Rules
 from gateway.store.pool import Store
 from scopes.agreement import AgreementKind
-from scopes.policy import Policy
+from scopes.policy import UTC, Policy
 
 _POLICY: Final = "policy"  # what the ledger calls the integration whose grant it is
 
@@ -87,34 +87,53 @@ class Agreements:
 
     async def set_policy(self, actor: Actor, new: Policy) -> Policy:
         """Replace the policy, in force for every intent not yet written; the same once more changes nothing."""
-        tenant, now = actor.tenant, self._clock()
-        allowed = None if new.allowed_regions is None else sorted(new.allowed_regions)
+        tenant, now, rules = actor.tenant, self._clock(), _rules(new)
         async with self._store.tenant(tenant) as connection:
             before = await rows.policy(connection, tenant)
-            if before is not None and (before.jurisdiction, before.allowed_regions) == (new.jurisdiction, allowed):
-                return Policy(
-                    jurisdiction=new.jurisdiction, allowed_regions=new.allowed_regions, version=before.version
-                )
-            version = await rows.put_policy(
-                connection, tenant, jurisdiction=new.jurisdiction, allowed_regions=allowed, at=now
-            )
+            if before is not None and before.rules == rules:
+                return replace(new, version=before.version)
+            version = await rows.put_policy(connection, tenant, rules, at=now)
             entry = {
                 "v": 1,
                 "actor": {"kind": actor.kind, "id": actor.id},
                 "connection": str(tenant),  # it stands for all of them
                 "connector": _POLICY,
                 "version": version,
-                "features": _words(new.jurisdiction, allowed),
+                "features": list(_words(new)),
                 "withheld": [],
             }
             await append_within(connection, Draft(tenant, "grant", now, entry))
         self._connections.forget(tenant)
-        return Policy(jurisdiction=new.jurisdiction, allowed_regions=new.allowed_regions, version=version)
+        return replace(new, version=version)
 
 
-def _words(jurisdiction: str | None, allowed: Sequence[str] | None) -> list[str]:
-    """The policy as the ledger says it."""
-    law = [f"jurisdiction:{jurisdiction}"] if jurisdiction is not None else []
-    return (
-        [*law, "regions:any"] if allowed is None else [*law, "regions:listed", *(f"region:{each}" for each in allowed)]
+def _rules(policy: Policy) -> Rules:
+    """The policy as it is stored; `policy_of` reads it."""
+    hours = policy.quiet_hours
+    stored = None
+    if hours is not None:
+        begins, ends = f"{hours.begins:%H:%M}", f"{hours.ends:%H:%M}"
+        stored = {"from": begins, "until": ends, "otherwise": str(hours.otherwise)}
+    return Rules(
+        jurisdiction=policy.jurisdiction,
+        allowed_regions=None if policy.allowed_regions is None else sorted(policy.allowed_regions),
+        time_zone=policy.time_zone,
+        quiet_hours=stored,
+        caps=[
+            {"channel": cap.channel, "most": cap.most, "hours": cap.hours, "otherwise": str(cap.otherwise)}
+            for cap in policy.caps
+        ],
     )
+
+
+def _words(policy: Policy) -> Iterator[str]:
+    """The policy as the ledger says it."""
+    if policy.jurisdiction is not None:
+        yield f"jurisdiction:{policy.jurisdiction}"
+    yield "regions:any" if policy.allowed_regions is None else "regions:listed"
+    yield from (f"region:{each}" for each in sorted(policy.allowed_regions or ()))
+    if policy.time_zone != UTC:
+        yield f"time_zone:{policy.time_zone}"
+    if policy.quiet_hours is not None:
+        yield f"quiet_hours:{policy.quiet_hours}:{policy.quiet_hours.otherwise}"
+    yield from (f"cap:{cap.channel or 'each'}:{cap}:{cap.otherwise}" for cap in policy.caps)

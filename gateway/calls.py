@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final
 from uuid import UUID
 
+from scopes.decision import Refusal
 from scopes.scope import Scope
 from scopes.vocabulary import Outcome, Purpose
+
+_NO_TRACE: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,14 @@ class Tried:
 
 
 @dataclass(frozen=True, slots=True)
+class Waited:
+    """What a call brings along that waited: what it was asked for as a whole, hashed, and what stayed at home then."""
+
+    fingerprint: bytes
+    withheld: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One request of a host to hand data to a recipient."""
 
@@ -49,6 +62,8 @@ class Call:
     """The family that the caller named, where it was no connector."""
     before: tuple[Tried, ...] = ()
     """The family's vendors that it came to before this one."""
+    waited: Waited | None = None
+    """Where it waited, under its id."""
 
     @property
     def tenant(self) -> UUID:
@@ -69,3 +84,13 @@ class Answer:
     code: str | None = None
     tried: tuple[Tried, ...] = ()
     """The vendors that the call came to, in order, where it named a family; the last is the one that answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """What a caller is told of a call that waits: until when and why. It is decided anew then."""
+
+    id: UUID
+    until: datetime
+    reasons: tuple[Refusal, ...]
+    withheld: tuple[str, ...]

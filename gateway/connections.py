@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, time
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
@@ -27,12 +27,15 @@ from gateway.store import connections as rows
 from gateway.store.pool import Store
 from gateway.vault import Keyring, Vault
 from scopes.agreement import Agreement, AgreementKind
+from scopes.cap import Cap
+from scopes.consent import Channel
 from scopes.decision import Standing
 from scopes.grant import Grant
 from scopes.minimize import Fault
 from scopes.policy import Policy
 from scopes.provider import Lattice
-from scopes.vocabulary import ConnectionState
+from scopes.quiet import QuietHours
+from scopes.vocabulary import ConnectionState, Otherwise
 
 _REMEMBERED = 10_000
 _CREDENTIAL = "credential"
@@ -337,8 +340,25 @@ def policy_of(row: agreements.PolicyRow | None) -> Policy:
     """A stored policy; one that asks for nothing where there is none."""
     if row is None:
         return Policy()
-    allowed = None if row.allowed_regions is None else frozenset(row.allowed_regions)
-    return Policy(jurisdiction=row.jurisdiction, allowed_regions=allowed, version=row.version)
+    rules, hours = row.rules, row.rules.quiet_hours
+    return Policy(
+        jurisdiction=rules.jurisdiction,
+        allowed_regions=None if rules.allowed_regions is None else frozenset(rules.allowed_regions),
+        version=row.version,
+        time_zone=rules.time_zone,
+        quiet_hours=None if hours is None else _quiet_hours(hours),
+        caps=tuple(map(_cap, rules.caps)),
+    )
+
+
+def _quiet_hours(stored: Mapping[str, Any]) -> QuietHours:
+    begins, ends = (time.fromisoformat(stored[end]) for end in ("from", "until"))
+    return QuietHours(begins=begins, ends=ends, otherwise=Otherwise(stored["otherwise"]))
+
+
+def _cap(stored: Mapping[str, Any]) -> Cap:
+    channel = Channel(stored["channel"]) if stored["channel"] is not None else None
+    return Cap(channel=channel, most=stored["most"], hours=stored["hours"], otherwise=Otherwise(stored["otherwise"]))
 
 
 def _by_recipient(signed: list[agreements.AgreementRow]) -> Mapping[str, tuple[Agreement, ...]]:

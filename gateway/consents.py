@@ -11,7 +11,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -25,9 +25,12 @@ from gateway.ids import new_id
 from gateway.ledger.entry import timestamp
 from gateway.ledger.writer import Draft, append_within
 from gateway.store import consents as rows
+from gateway.store import reaches
 from gateway.store.consents import ConsentRow
 from gateway.store.pool import Store
+from gateway.store.reaches import PlaceRow
 from gateway.subjects import Subjects
+from scopes.cap import Reached
 from scopes.consent import Channel, Consent
 from scopes.decision import ActionRule, Standing
 from scopes.vocabulary import Purpose
@@ -60,6 +63,7 @@ class NewConsent:
     channels: frozenset[Channel]
     evidence: Evidence
     expires_at: datetime | None = None
+    time_zone: str | None = None
 
 
 class Consents:
@@ -75,10 +79,22 @@ class Consents:
         self._read: OrderedDict[tuple[UUID, UUID], tuple[int, tuple[Consent, ...]]] = OrderedDict()
 
     async def standing(self, clinic: Clinic, rule: ActionRule, subject: UUID | None) -> Standing:
-        """What a decision weighs: the clinic's standing, with the subject's consents where the action asks for one."""
+        """What a decision weighs: the clinic's standing, and of a subject who is reached the consents and messages so far."""
         if rule.channel is None or subject is None:
             return clinic.standing
-        return replace(clinic.standing, consents=await self._of(clinic, subject))
+        consents = await self._of(clinic, subject)
+        if not clinic.standing.policy.caps_on(rule.channel):
+            return replace(clinic.standing, consents=consents)
+        reached = await self._reached(clinic, PlaceRow(clinic.tenant, subject, str(rule.channel)))
+        return replace(clinic.standing, consents=consents, reached=reached)
+
+    async def _reached(self, clinic: Clinic, place: PlaceRow) -> Reached:
+        """How often the person was reached on a channel, as far back as any cap looks."""
+        since = self._clock() - timedelta(hours=max(cap.hours for cap in clinic.standing.policy.caps))
+        async with self._store.tenant(clinic.tenant) as connection:
+            # The number first: a message that comes between the two is counted, and has not taken a place that is given.
+            last = await reaches.last(connection, place)
+            return Reached(last, tuple(await reaches.counted(connection, place, since=since)))
 
     async def _of(self, clinic: Clinic, subject: UUID) -> tuple[Consent, ...]:
         # Read after the clinic's standing: if a consent changes meanwhile, what is decided is refused at the commit.
@@ -99,7 +115,7 @@ class Consents:
         row = ConsentRow(
             id=new_id(), subject=subject, purposes=sorted(map(str, new.purposes)),
             channels=sorted(map(str, new.channels)), given_at=min(new.evidence.when, self._clock()),
-            expires_at=new.expires_at, withdrawn_at=None,
+            expires_at=new.expires_at, withdrawn_at=None, time_zone=new.time_zone,
         )  # fmt: skip
         async with self._store.tenant(tenant) as connection:
             await self._give_within(connection, actor, row, new.evidence, clinic)
@@ -167,6 +183,7 @@ def consent_of(row: ConsentRow) -> Consent:
         given_at=row.given_at,
         expires_at=row.expires_at,
         withdrawn_at=row.withdrawn_at,
+        time_zone=row.time_zone,
     )
 
 

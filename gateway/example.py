@@ -61,6 +61,7 @@ async def made(clinic: Demo) -> Example:
     actor = Actor("system", "demo", tenant, EVERYTHING)
     call = Call(actor, "payments", "create_payment_link", Purpose.HPAYMT, _PAYLOAD, "example", subject="patient-4711")
     answer = await broker(call, rooms)
+    assert isinstance(answer, Answer)  # it reaches no person, so there is nothing to wait for
     async with rooms.store.tenant(tenant) as connection:
         bodies = await disclosures.bodies(connection, tenant, answer.id)
     proof = await rooms.proofs.inclusion(tenant, answer.index)

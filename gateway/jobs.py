@@ -1,4 +1,6 @@
-"""Take jobs from the queue and see to them: lanes of deliveries, vendors' messages, housekeeping. What each does is a flow's.
+"""Take jobs from the queue and see to them: lanes of deliveries, vendors' messages, calls that waited, housekeeping.
+
+What each does is a flow's.
 
 The queue's own loop (pgqueuer) lives and dies with its connection; a lane that is being worked on does not. So the loop
 is begun anew whenever the database was away, and a job that comes a second time waits for the first to end.
@@ -17,7 +19,7 @@ from weakref import WeakValueDictionary
 import asyncpg
 
 from gateway.errors import Unavailable
-from gateway.flows import housekeeping, inbound, lane
+from gateway.flows import due, housekeeping, inbound, lane
 from gateway.flows.rooms import Rooms
 from gateway.flows.settle import StillUnderWay
 from gateway.log import Log
@@ -126,8 +128,10 @@ class Jobs:
         loop = PgQueuer(queries.driver, channel=queue.settings().channel, queries=queries)
         loop.entrypoint(queue.LANE, accepts_context=False)(self._lane)
         loop.entrypoint(queue.CALLBACK, accepts_context=False)(self._callback)
+        loop.entrypoint(queue.WAITING, accepts_context=False)(self._waiting)
         loop.schedule("stranded", _EVERY_MINUTE, accepts_context=False)(self._stranded)
         loop.schedule("callbacks", _EVERY_TEN_MINUTES, accepts_context=False)(self._callbacks)
+        loop.schedule("waiting", _EVERY_TEN_MINUTES, accepts_context=False)(self._overdue)
         loop.schedule("housekeeping", _EVERY_HOUR, accepts_context=False)(self._housekeeping)
         return loop
 
@@ -173,16 +177,29 @@ class Jobs:
                 return  # whoever starts next finds it stranded
 
     async def _callback(self, job: Job) -> None:
-        """Publish what a vendor's message said; where that fails the job comes again, each time later."""
+        """Publish what a vendor's message said."""
+        await self._or_later(inbound.publish_callback(job.payload or b"", self._rooms), job)
+
+    async def _waiting(self, job: Job) -> None:
+        """Carry a call that waited. It may take as long as a call does, so the gateway waits for it when it stops."""
+        named = queue.WaitingJob.parse(job.payload or b"")
+        task = asyncio.create_task(self._or_later(due.carry(named, self._rooms), job))
+        self._lanes.add(task)
+        task.add_done_callback(self._lanes.discard)
+        await self._unless_lost(task)
+        if not task.cancelled():
+            task.result()
+
+    async def _or_later(self, work: Awaitable[None], job: Job) -> None:
+        """Do a job's work; where that fails the job comes again, each time later."""
         from pgqueuer import RetryRequested
 
         try:
-            await inbound.publish_callback(job.payload or b"", self._rooms)
-            return
+            return await work
         except StillUnderWay:
             pass
         except Exception as failure:
-            log.error("callback_broken", failure=failure, job=int(job.id))
+            log.error(f"{job.entrypoint}_broken", failure=failure, job=int(job.id))
         raise RetryRequested(timedelta(seconds=min(2.0**job.attempts, _LONGEST_FAULT_SECONDS)))
 
     async def _stranded(self, _schedule: Any) -> None:
@@ -190,6 +207,9 @@ class Jobs:
 
     async def _callbacks(self, _schedule: Any) -> None:
         await self._kept_house(housekeeping.wake_callbacks)
+
+    async def _overdue(self, _schedule: Any) -> None:
+        await self._kept_house(due.wake_stranded)
 
     async def _housekeeping(self, _schedule: Any) -> None:
         await self._kept_house(housekeeping.keep)

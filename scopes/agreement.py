@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from scopes.vocabulary import Reason
 
@@ -15,6 +16,10 @@ class AgreementKind(StrEnum):
     """A business associate agreement: HIPAA 164.504(e)."""
     DPA = "dpa"
     """A data processing agreement: GDPR 28(3), DPDP s.8(2)."""
+
+
+EXPIRES_SOON: Final = timedelta(days=30)
+"""How long before its end a clinic is told that an agreement has one."""
 
 
 class Need(StrEnum):
@@ -46,6 +51,14 @@ class Agreement:
     def in_force(self, now: datetime) -> bool:
         """Whether it holds at this moment."""
         return self.since <= now and not self.expired(now)
+
+    def days_left(self, now: datetime) -> int | None:
+        """How many whole days it still holds; None of one without an end, 0 of one that is over or ends today."""
+        return max((self.until - now).days, 0) if self.until is not None else None
+
+    def expires_soon(self, now: datetime) -> bool:
+        """Whether it holds, and ends within the time in which a clinic is told."""
+        return self.in_force(now) and self.until is not None and self.until - now <= EXPIRES_SOON
 
     def covers(self, service: str | None) -> bool:
         """Whether the service is covered; an action that names none is covered by the agreement as such."""

@@ -28,6 +28,8 @@ class Consent:
     given_at: datetime
     expires_at: datetime | None = None
     withdrawn_at: datetime | None = None
+    time_zone: str | None = None
+    """Where the person lives, by an IANA name; None where that was not said."""
 
     def names(self, purpose: Purpose, channel: Channel) -> bool:
         """Whether it is about this purpose on this channel at all."""
@@ -50,6 +52,12 @@ class Consent:
 def in_force(consents: Iterable[Consent], purpose: Purpose, channel: Channel, *, now: datetime) -> Consent | None:
     """The first consent that allows this purpose on this channel."""
     return next((each for each in consents if each.names(purpose, channel) and each.in_force(now)), None)
+
+
+def time_zone(consents: Iterable[Consent], purpose: Purpose, channel: Channel, *, now: datetime) -> str | None:
+    """Where the person lives, by the newest consent that allows this and says so."""
+    saying = [each for each in consents if each.time_zone and each.names(purpose, channel) and each.in_force(now)]
+    return max(saying, key=lambda each: each.given_at).time_zone if saying else None
 
 
 def lacking(consents: Iterable[Consent], purpose: Purpose, channel: Channel, *, now: datetime) -> Reason | None:

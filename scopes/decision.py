@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, Protocol
 
 from scopes import agreement, consent
 from scopes.agreement import Agreement, Need
+from scopes.cap import Reach, Reached
 from scopes.consent import Channel, Consent
 from scopes.grant import Grant
 from scopes.policy import Policy
-from scopes.vocabulary import Category, ConnectionState, Purpose, Reason
+from scopes.quiet import zone_of
+from scopes.vocabulary import Category, ConnectionState, Otherwise, Purpose, Reason
 from scopes.wording import Unworded, Wording
 
 # Marketing is refused whatever a connector or a clinic says (DESIGN 10: no advertising with patients' data).
@@ -19,6 +21,9 @@ DENIED_PURPOSES = frozenset({Purpose.HMARKT})
 _ACTIVE: Final = ConnectionState.ACTIVE
 _NO_POLICY: Final = Policy()
 _NOTHING_TO_SAY: Final = Unworded("template", "Register the clinic's text with PUT /v1/templates/{name}.")
+_NOBODY: Final = Reached()
+_LOOKS_AHEAD: Final = 10
+_ALMOST_A_SECOND: Final = timedelta(microseconds=999_999)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +52,8 @@ class ActionRule:
     """Where the recipient processes the data; an empty set is anywhere."""
     message: bool = False
     """Whether it is a message to a person, which says what a template of the clinic's says."""
+    tracks: bool = False
+    """Its place is one for advertising or for tracking people (scopes/tracking.py), which no clinic can allow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +71,8 @@ class Standing:
     """What the message says, where it is one."""
     unworded: Unworded | None = None
     """What is missing, where it is one and has nothing to say."""
+    reached: Reached = _NOBODY
+    """How often that subject was reached on the action's channel, as far as the policy's caps look back."""
 
 
 class ConnectionView(Protocol):
@@ -88,6 +97,8 @@ class Refusal:
     code: Reason
     what: str
     fix: str
+    until: datetime | None = None
+    """From when on it stands in the way no more, where the clinic lets a message wait for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +108,8 @@ class Allowed:
     rules: tuple[str, ...]
     consent: str | None = None
     agreement: str | None = None
+    reach: Reach | None = None
+    """The place among the person's messages that it is given for, where it reaches one."""
 
     def __bool__(self) -> Literal[True]:
         return True
@@ -107,6 +120,8 @@ class Denied:
     """The call may not go out; every rule that it failed, in the order of the rules."""
 
     reasons: tuple[Refusal, ...]
+    waits_until: datetime | None = None
+    """When to decide anew, where the clinic lets it wait for every one of the reasons."""
 
     def __bool__(self) -> Literal[False]:
         return False
@@ -170,6 +185,9 @@ def _purpose_is_not_denied(question: _Question) -> Weighed:
 
 def _recipient_is_not_denied(question: _Question) -> Weighed:
     recipient = question.rule.recipient
+    if question.rule.tracks:
+        fix = "No integration may send anything to a place of advertising or tracking; use another recipient."
+        return [Refusal(Reason.RECIPIENT_DENIED, recipient, fix)]
     if recipient not in question.standing.denied_recipients:
         return _FINE
     return [Refusal(Reason.RECIPIENT_DENIED, recipient, "Lift the objection to this recipient.")]
@@ -245,6 +263,57 @@ def _template_is_registered(question: _Question) -> Weighed:
     return [Refusal(Reason.TEMPLATE_UNREGISTERED, missing.what, missing.fix)]
 
 
+def _channel_is_lawful(question: _Question) -> Weighed:
+    rule, policy = question.rule, question.standing.policy
+    if rule.channel is None or not policy.bars(rule.channel, rule.categories):
+        return _FINE
+    fix = (
+        f"Nobody signs a business associate agreement for {rule.channel}, so under the clinic's law no data about patients "
+        f"may go there. Send it by {Channel.SMS}."
+    )
+    return [Refusal(Reason.RECIPIENT_DENIED, rule.channel, fix)]
+
+
+def _quiet_hours_are_kept(question: _Question) -> Weighed:
+    channel, policy = question.rule.channel, question.standing.policy
+    if channel is None or policy.quiet_hours is None:
+        return _FINE
+    lives = consent.time_zone(question.standing.consents, question.purpose, channel, now=question.now)
+    zone = zone_of(lives or policy.time_zone)
+    if zone is None:  # one that was known when it was recorded: nobody can say what time it is there
+        fix = "Record the consent, or the policy, with a time zone that IANA knows."
+        return [Refusal(Reason.QUIET_HOURS, "an unknown time zone", fix)]
+    hours = policy.quiet_hours
+    end = hours.end_after(question.now, zone)
+    if end is None:
+        return _FINE
+    what = f"{channel} from {hours}, the person's time"
+    return [_for_now(Reason.QUIET_HOURS, what, f"They end at {_written(end)}.", end, hours.otherwise)]
+
+
+def _caps_are_kept(question: _Question) -> Weighed:
+    channel, reached, now = question.rule.channel, question.standing.reached, question.now
+    if channel is None or not question.standing.policy.caps:
+        return _FINE
+    found = []
+    for cap in question.standing.policy.caps_on(channel):
+        free = cap.free_at(reached.sent, now)
+        if free is not None:
+            fix = f"One more may go at {_written(free)}."
+            found.append(_for_now(Reason.FREQUENCY_CAP, f"{channel}: {cap}", fix, free, cap.otherwise))
+    return found
+
+
+def _for_now(code: Reason, what: str, fix: str, until: datetime, otherwise: Otherwise) -> Refusal:
+    """A reason that passes by itself."""
+    return Refusal(code, what, fix, until if otherwise is Otherwise.WAIT else None)
+
+
+def _written(moment: datetime) -> str:
+    # Rounded up to a second, so that whoever comes at that time does not come too early.
+    return (moment.astimezone(UTC) + _ALMOST_A_SECOND).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
 def _needs_agreement(question: _Question) -> bool:
     rule = question.rule
     if rule.agreement is Need.BY_LAW:
@@ -272,6 +341,9 @@ RULES: Final[tuple[tuple[str, Callable[[_Question], Weighed]], ...]] = (
     ("service_covered", _service_is_covered),
     ("region_allowed", _region_is_allowed),
     ("template_registered", _template_is_registered),
+    ("channel_lawful", _channel_is_lawful),
+    ("quiet_hours", _quiet_hours_are_kept),
+    ("frequency_cap", _caps_are_kept),
 )
 _ALLOWED: Final = Allowed(tuple(name for name, _ in RULES))
 
@@ -284,7 +356,20 @@ def decide(
     reasons: list[Refusal] = []
     for _, weigh in RULES:
         reasons += weigh(question)
-    return Denied(tuple(reasons)) if reasons else _allowed(question)
+    return Denied(tuple(reasons), _waits_until(question, reasons)) if reasons else _allowed(question)
+
+
+def _waits_until(question: _Question, reasons: Sequence[Refusal]) -> datetime | None:
+    """The end of the last reason, and of what follows on it: a cap may end in the quiet hours. None: it does not wait."""
+    found: datetime | None = None
+    for _ in range(_LOOKS_AHEAD):
+        ends = [reason.until for reason in reasons if reason.until is not None]
+        if not ends or len(ends) < len(reasons):
+            break
+        found = max(ends)
+        then = question._replace(now=found)
+        reasons = [*_quiet_hours_are_kept(then), *_caps_are_kept(then)]
+    return found
 
 
 def _allowed(question: _Question) -> Allowed:
@@ -296,5 +381,14 @@ def _allowed(question: _Question) -> Allowed:
     if given is None and covering is None:
         return _ALLOWED
     return Allowed(
-        _ALLOWED.rules, given.id if given is not None else None, covering.id if covering is not None else None
+        _ALLOWED.rules,
+        given.id if given is not None else None,
+        covering.id if covering is not None else None,
+        _reach(rule.channel, standing, now) if rule.channel is not None else None,
     )
+
+
+def _reach(channel: Channel, standing: Standing, now: datetime) -> Reach:
+    """The places that the caps leave: who was let through at the same time takes one of them."""
+    rooms = [cap.room(standing.reached.sent, now) for cap in standing.policy.caps_on(channel)]
+    return Reach(channel, standing.reached.last + min(rooms) if rooms else None)

@@ -173,3 +173,11 @@ class Repeat(StrEnum):
     """Only when no byte of it left."""
     NEVER = "never"
     """Whoever asked for it has a schedule of its own."""
+
+
+class Otherwise(StrEnum):
+    """What becomes of a message that a clinic's own limits keep from going now."""
+
+    WAIT = "wait"
+    """It goes when it may, decided anew."""
+    REFUSE = "refuse"

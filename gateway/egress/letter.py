@@ -9,6 +9,7 @@ import httpx2
 
 from connectors.contract import AnswerRefused, ConnectorError
 from gateway.egress.route import MinTls, Origin, Route
+from scopes.tracking import tracks
 from scopes.vocabulary import Outcome
 
 Header = tuple[str, str]
@@ -108,6 +109,8 @@ def place_of(request: httpx2.Request, route: Route) -> tuple[Origin, str]:
     prefix = origin.prefix
     if prefix and not (path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/", "?")):
         raise RequestRefused("path_not_allowed")
+    if origin.watched and tracks(origin.host, path):
+        raise RequestRefused("tracking_refused")
     return origin, path
 
 

@@ -10,6 +10,8 @@ from typing import Final, Literal, NamedTuple
 
 import httpx2
 
+from scopes.tracking import may_track
+
 MinTls = Literal["1.2", "1.3"]
 OriginKey = tuple[str, bytes, int | None]  # scheme, host as A-labels, port as httpx2 normalizes it
 
@@ -20,13 +22,17 @@ _ENDS_IN_A_NUMBER: Final = re.compile(r"(^|\.)([0-9]+|0[xX][0-9a-fA-F]*)\.?$")
 
 
 class Origin(NamedTuple):
-    """One place that a route reaches; `prefix` is the path that every request there starts with."""
+    """One place that a route reaches; `prefix` is the path that every request there starts with.
+
+    `watched` are hosts with places of advertising or tracking (scopes/tracking.py): there each path is looked at.
+    """
 
     scheme: str
     host: str
     port: int
     root: str
     prefix: str
+    watched: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,7 +109,8 @@ def _origin(url: httpx2.URL, prefix: str) -> tuple[OriginKey, Origin]:
     if url.userinfo or not _is_host(host):
         raise ValueError(f"not the name of a host: {host!r}")
     authority = url.netloc.decode("ascii")
-    origin = Origin(url.scheme, host, url.port or _DEFAULT_PORTS[url.scheme], f"{url.scheme}://{authority}", prefix)
+    port, root = url.port or _DEFAULT_PORTS[url.scheme], f"{url.scheme}://{authority}"
+    origin = Origin(url.scheme, host, port, root, prefix, may_track(host))
     return (url.scheme, url.raw_host, url.port), origin
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from connectors.contract import Action, Message, Wording
 from connectors.registry import UnknownAction
-from gateway.calls import Answer, Call
+from gateway.calls import Answer, Call, Parked
 from gateway.connections import Connection
 from gateway.egress import Credential, Passage
 from gateway.errors import InvalidRequest, NotFound, Unavailable
 from gateway.flows.repeat import first_answer
 from gateway.flows.rooms import Rooms
 from gateway.flows.standing import standing_of
+from gateway.flows.waiting import park, still_waits
 from gateway.ledger.log import Disclosure, Intent
 from gateway.ledger.writer import KeyTaken, StandingChanged
 from scopes.decision import decide
@@ -21,8 +23,8 @@ from scopes.minimize import InvalidPayload, Minimized, minimize, minimize_answer
 _DECISIONS = 5  # how often a call is decided anew when the clinic changes its settings meanwhile
 
 
-async def broker(call: Call, rooms: Rooms) -> Answer:
-    """Carry one call to a recipient, or refuse it; the ledger hears of both.
+async def broker(call: Call, rooms: Rooms) -> Answer | Parked:
+    """Carry one call to a recipient, refuse it, or let it wait where the clinic says so; the ledger hears of the first two.
 
     Raises InvalidRequest, NotFound, Refused, LedgerUnavailable (nothing was sent), OutcomeUnrecorded (it was) and
     IdempotencyReused. What the vendor says, or fails to say, is the answer's outcome and never an exception.
@@ -37,9 +39,11 @@ async def broker(call: Call, rooms: Rooms) -> Answer:
     raise Unavailable("the clinic's settings keep changing; repeat the request")
 
 
-async def _carry(call: Call, rooms: Rooms) -> Answer:
+async def _carry(call: Call, rooms: Rooms) -> Answer | Parked:
     action = action_of(call, rooms)
     connection = await rooms.connections.active(call.tenant, action.connector)
+    if call.waited is not None:
+        await still_waits(call, rooms)
     fields = minimized(call, action, connection)
     subject = await rooms.subjects.of(call, keyed=connection.clinic)
     standing = await standing_of(action, connection, fields, subject, rooms)
@@ -48,6 +52,8 @@ async def _carry(call: Call, rooms: Rooms) -> Answer:
     host = rooms.routes[action.connector].host
     intent = Intent(call, action, connection, fields, decision, subject, host, register, _trace(call, standing.wording))
     if not decision:
+        if decision.waits_until is not None:
+            return await park(call, connection.clinic, intent, rooms)
         raise await rooms.ledger.refused(intent)
     if isinstance(fields.model, Message):
         await rooms.contacts.remember(connection.clinic, fields.model.phone, subject)
@@ -68,9 +74,12 @@ def action_of(call: Call, rooms: Rooms) -> Action:
 def minimized(call: Call, action: Action, connection: Connection) -> Minimized:
     """What of the payload may leave. Raises InvalidRequest."""
     try:
-        return minimize(action.shape, call.payload, connection.grant.holds_back(action.shape.free_text_paths))
+        fields = minimize(action.shape, call.payload, connection.grant.holds_back(action.shape.free_text_paths))
     except InvalidPayload as invalid:
         raise InvalidRequest("the payload does not fit the action", faults=invalid.faults) from None
+    if call.waited is None:
+        return fields
+    return replace(fields, withheld=tuple(sorted({*fields.withheld, *call.waited.withheld})))
 
 
 def _through(

@@ -26,6 +26,7 @@ from gateway.webhooks.kinds import GATEWAY, ID, TEST, Kinds, fits, is_pattern
 from gateway.webhooks.signing import Signing
 from scopes.decision import DENIED_PURPOSES
 from scopes.fault import Fault
+from scopes.tracking import tracks
 from scopes.vocabulary import Category, Purpose
 
 LONGEST_URL: Final = 500
@@ -144,6 +145,8 @@ def _place(given: str, rooms: Rooms) -> tuple[httpx2.URL, list[Fault]]:
     """The address in its normal form, and what is wrong with it."""
     try:
         url = httpx2.URL(given) if _is_plain(given) else httpx2.URL("")
+        if tracks(url.raw_host.decode("ascii"), url.raw_path.decode("ascii")):
+            return url, [Fault("url", "is a place of advertising or tracking, where no integration may send anything")]
         place_of(httpx2.Request("POST", url), route_of(str(url)))
     except (httpx2.InvalidURL, ValueError, ConnectorError):
         return httpx2.URL(""), [Fault("url", f"must be an address like https://vendor.example/hooks, {_RULE}")]

@@ -11,15 +11,17 @@ import asyncpg
 
 from gateway.errors import Unavailable
 from gateway.flows import inbound
+from gateway.flows.expiring import tell_of_expiring
 from gateway.flows.rooms import Rooms
 from gateway.log import Log
-from gateway.store import callbacks, events, jobs, lanes, notices, replies
+from gateway.store import callbacks, events, jobs, lanes, notices, reaches, replies, waiting
 
 log = Log("gateway.housekeeping")
 
 ROWS_KEPT: Final = timedelta(days=90)  # what was delivered where and when, after what it said is gone
 NOTICES_KEPT: Final = timedelta(days=400)
 REPLIES_KEPT: Final = timedelta(hours=24)
+REACHES_KEPT: Final = timedelta(days=400)  # longer than any cap looks back
 _QUEUE_LOG_KEPT: Final = timedelta(days=1)
 _MOST_STRANDED: Final = 1_000
 _AT_ONCE: Final = 1_000
@@ -65,6 +67,9 @@ async def keep_one(tenant: UUID, rooms: Rooms) -> None:
         await notices.drop(connection, tenant, now - NOTICES_KEPT)
         await callbacks.purge(connection, tenant, now - inbound.KEPT)
         await replies.drop(connection, tenant, now - REPLIES_KEPT)
+        await waiting.drop(connection, tenant, now - ROWS_KEPT)
+        await reaches.drop(connection, tenant, now - REACHES_KEPT)
+    await tell_of_expiring(tenant, rooms)
     await _all_of(tenant, rooms, events.forget, now - timedelta(days=days))
     await _all_of(tenant, rooms, events.drop, now - timedelta(days=days) - ROWS_KEPT)
 

@@ -400,6 +400,7 @@ class Disclosure:
                 str(call.purpose), list({str(category) for _, category in fields.sent}), intent.subject,
                 f"{call.actor.kind}:{call.actor.id}", salt, *_repeat_guard(intent),
             ),
+            reach=_reach(intent, self.id, at),
         )  # fmt: skip
 
     def _outcome_draft(self) -> Draft:
@@ -447,6 +448,15 @@ def _asked(intent: Intent, disclosure: UUID) -> dict[str, Any]:
     }
 
 
+def _reach(intent: Intent, disclosure: UUID, at: datetime) -> rows.ReachRow | None:
+    """The place that it takes among the person's messages."""
+    assert isinstance(intent.decision, Allowed)
+    reach, subject = intent.decision.reach, intent.subject
+    if reach is None or subject is None:
+        return None
+    return rows.ReachRow(intent.call.tenant, subject, str(reach.channel), disclosure, at, reach.at_most)
+
+
 def _grounds(decision: Allowed) -> dict[str, str]:
     """The consent and the agreement that a permission stands on, where it needed any."""
     grounds = {"consent": decision.consent, "agreement": decision.agreement}
@@ -470,6 +480,12 @@ def _repeat_guard(intent: Intent) -> tuple[bytes | None, bytes | None]:
 def repeat_guard(call: Call, keyed: Fingerprints) -> tuple[bytes, bytes]:
     """The keyed hashes under which a call's Idempotency-Key and its body are known."""
     assert call.idempotency_key is not None
+    return keyed.fingerprint(b"key|" + call.idempotency_key.encode()), body_fingerprint(call, keyed)
+
+
+def body_fingerprint(call: Call, keyed: Fingerprints) -> bytes:
+    """The keyed hash under which what a call asks for is known."""
+    if call.waited is not None:
+        return call.waited.fingerprint
     asked = [call.family or call.connector, call.action, str(call.purpose), call.subject, dict(call.payload)]
-    body = orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)
-    return keyed.fingerprint(b"key|" + call.idempotency_key.encode()), keyed.fingerprint(b"body|" + body)
+    return keyed.fingerprint(b"body|" + orjson.dumps(asked, option=orjson.OPT_SORT_KEYS))

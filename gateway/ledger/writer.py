@@ -22,9 +22,10 @@ from gateway.ledger.entry import EntryError, canonical, timestamp
 from gateway.ledger.merkle import HASH_BYTES, Edge, leaf_hash
 from gateway.log import Log
 from gateway.store import ledger as rows
-from gateway.store import writers
+from gateway.store import reaches, writers
 from gateway.store.errors import StoreUnavailable
 from gateway.store.pool import SET_TENANTS, Store, tenants_setting
+from gateway.store.reaches import PlaceRow
 
 log = Log("gateway.ledger")
 
@@ -48,6 +49,10 @@ _LOCK_FIRST_SECONDS = 0.5  # after losing a race for a head, lock before writing
 
 class StandingChanged(Exception):
     """What the tenant allows changed after the decision: decide again. Nothing was written."""
+
+
+class PlacesTaken(StandingChanged):
+    """Others reached the person meanwhile as often as the clinic's caps allow: decide again. Nothing was written."""
 
 
 class KeyTaken(Exception):
@@ -85,6 +90,7 @@ class Draft:
     answer: rows.AnswerRow | None = None
     refusal: rows.RefusalRow | None = None
     settlement: rows.SettlementRow | None = None
+    reach: rows.ReachRow | None = None
     landed: Landing = field(default_factory=Landing)
     since: float = field(default_factory=monotonic)
     told: bool = False  # the caller was told that it has to wait, and waits no more
@@ -149,6 +155,8 @@ def _place(draft: Draft, end: _End, batch: rows.Batch, writer: int) -> Appended:
         batch.refusals.append((*draft.refusal, index))
     if draft.settlement is not None:
         batch.settlements.append(draft.settlement)
+    if draft.reach is not None:
+        batch.reaches.append(draft.reach)
     return Appended(index, leaf)
 
 
@@ -218,7 +226,7 @@ class Writer:
     def append(self, draft: Draft) -> Landing:
         """Queue an entry. The future gives its place once it is durable.
 
-        It raises LedgerUnavailable (nothing is written, or nobody may rely on it), StandingChanged or KeyTaken.
+        It raises LedgerUnavailable (nothing is written, or nobody may rely on it), StandingChanged (PlacesTaken) or KeyTaken.
         """
         if self._stopped or (self._failures and not draft.must_land):
             _refuse([draft])
@@ -320,9 +328,9 @@ class Writer:
             try:
                 placed = await self._write(self._connection, drafts)
                 break
-            except asyncpg.UniqueViolationError:  # another gateway may take one more key while we look which are taken
+            except asyncpg.UniqueViolationError:  # another gateway may take one more while we look which are taken
                 self._ends.clear()
-                drafts = await self._without_taken(drafts)
+                drafts = await self._with_places(await self._without_taken(drafts))
         self.commits += 1
         for draft, where in placed:
             if not draft.landed.done():
@@ -383,5 +391,23 @@ class Writer:
                 continue
             if key is not None:
                 taken.add((draft.tenant, key))
+            kept.append(draft)
+        return kept
+
+    async def _with_places(self, drafts: list[Draft]) -> list[Draft]:
+        """Leave out the drafts that reach a person for whom no place is left, in the database or after those before them."""
+        places = {PlaceRow(*draft.reach[:3]) for draft in drafts if draft.reach is not None}
+        if not places:
+            return drafts
+        async with self._store.tenants({place.tenant for place in places}) as connection:
+            last = await reaches.last_of(connection, list(places))
+        kept = []
+        for draft in drafts:
+            if draft.reach is not None:
+                place = PlaceRow(*draft.reach[:3])
+                if draft.reach.at_most is not None and last[place] >= draft.reach.at_most:
+                    draft.landed.set_exception(PlacesTaken())
+                    continue
+                last[place] += 1
             kept.append(draft)
         return kept

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
 
+_RULES = "jurisdiction, allowed_regions, time_zone, quiet_hours, caps"
 _COLUMNS = "recipient, id, kind, services, since, until, changed_at"
 
 
@@ -23,13 +24,28 @@ class AgreementRow(NamedTuple):
     changed_at: datetime
 
 
-class PolicyRow(NamedTuple):
+class ToldRow(NamedTuple):
+    """An agreement of whose end the clinic was told, and when."""
+
+    told_at: datetime
+    agreement: AgreementRow
+
+
+class Rules(NamedTuple):
     """What a clinic's law and its own rules ask."""
 
     jurisdiction: str | None
     allowed_regions: list[str] | None
+    time_zone: str
+    quiet_hours: dict[str, Any] | None
+    caps: list[dict[str, Any]]
+
+
+class PolicyRow(NamedTuple):
+    """A clinic's rules and which version of them these are."""
+
+    rules: Rules
     version: int
-    changed_at: datetime
 
 
 async def all_of(connection: asyncpg.Connection, tenant: UUID) -> list[AgreementRow]:
@@ -51,7 +67,8 @@ async def put(connection: asyncpg.Connection, tenant: UUID, row: AgreementRow) -
     await connection.execute(
         f"INSERT INTO agreements (tenant, {_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) "
         "ON CONFLICT (tenant, recipient) DO UPDATE SET id = excluded.id, kind = excluded.kind, "
-        "services = excluded.services, since = excluded.since, until = excluded.until, changed_at = excluded.changed_at",
+        "services = excluded.services, since = excluded.since, until = excluded.until, "
+        "changed_at = excluded.changed_at, told_at = NULL",
         tenant,
         *row,
     )
@@ -59,29 +76,43 @@ async def put(connection: asyncpg.Connection, tenant: UUID, row: AgreementRow) -
 
 async def policy(connection: asyncpg.Connection, tenant: UUID) -> PolicyRow | None:
     """The clinic's policy, if it ever said one."""
-    row = await connection.fetchrow(
-        "SELECT jurisdiction, allowed_regions, version, changed_at FROM policies WHERE tenant = $1", tenant
-    )
-    return PolicyRow(*row) if row else None
+    row = await connection.fetchrow(f"SELECT {_RULES}, version FROM policies WHERE tenant = $1", tenant)
+    return PolicyRow(Rules(*row[:-1]), row[-1]) if row else None
 
 
-async def put_policy(
-    connection: asyncpg.Connection,
-    tenant: UUID,
-    *,
-    jurisdiction: str | None,
-    allowed_regions: list[str] | None,
-    at: datetime,
-) -> int:
+async def put_policy(connection: asyncpg.Connection, tenant: UUID, rules: Rules, *, at: datetime) -> int:
     """Store the policy in place of the one before; gives its version."""
     version: int = await connection.fetchval(
-        "INSERT INTO policies AS p (tenant, jurisdiction, allowed_regions, version, changed_at) VALUES ($1, $2, $3, 1, $4) "
+        f"INSERT INTO policies AS p (tenant, {_RULES}, version, changed_at) VALUES ($1, $2, $3, $4, $5, $6, 1, $7) "
         "ON CONFLICT (tenant) DO UPDATE SET jurisdiction = excluded.jurisdiction, "
-        "allowed_regions = excluded.allowed_regions, version = p.version + 1, changed_at = excluded.changed_at "
-        "RETURNING version",
+        "allowed_regions = excluded.allowed_regions, time_zone = excluded.time_zone, quiet_hours = excluded.quiet_hours, "
+        "caps = excluded.caps, version = p.version + 1, changed_at = excluded.changed_at RETURNING version",
         tenant,
-        jurisdiction,
-        allowed_regions,
+        *rules,
         at,
     )
     return version
+
+
+async def expiring(
+    connection: asyncpg.Connection, tenant: UUID, *, now: datetime, until: datetime
+) -> list[AgreementRow]:
+    """Agreements that end before `until` and of which the clinic was not told; from now on it was."""
+    rows = await connection.fetch(
+        "UPDATE agreements SET told_at = $2 WHERE tenant = $1 AND until > $2 AND until <= $3 AND told_at IS NULL "
+        f"RETURNING {_COLUMNS}",
+        tenant,
+        now,
+        until,
+    )
+    return [AgreementRow(*row) for row in rows]
+
+
+async def told_since(connection: asyncpg.Connection, tenant: UUID, since: datetime) -> list[ToldRow]:
+    """Agreements of whose end the clinic was told after a moment."""
+    rows = await connection.fetch(
+        f"SELECT told_at, {_COLUMNS} FROM agreements WHERE tenant = $1 AND told_at >= $2 AND until IS NOT NULL",
+        tenant,
+        since,
+    )
+    return [ToldRow(row[0], AgreementRow(*row[1:])) for row in rows]

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
-_COLUMNS = "id, subject, purposes, channels, given_at, expires_at, withdrawn_at, stopped"
+_COLUMNS = "id, subject, purposes, channels, given_at, expires_at, withdrawn_at, stopped, time_zone"
 
 
 class ConsentRow(NamedTuple):
@@ -23,13 +23,14 @@ class ConsentRow(NamedTuple):
     withdrawn_at: datetime | None
     stopped: bool = False
     """Whether a STOP took it back, so that a START may give it again."""
+    time_zone: str | None = None
 
 
 async def add(connection: asyncpg.Connection, tenant: UUID, row: ConsentRow, *, evidence: bytes, salt: bytes) -> None:
     """Store a consent with its sealed evidence."""
     await connection.execute(
         f"INSERT INTO consents (tenant, {_COLUMNS}, evidence, salt) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         tenant,
         *row,
         evidence,

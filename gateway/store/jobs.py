@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # half a second to import
 
 LANE: Final = "lane"
 CALLBACK: Final = "callback"
+WAITING: Final = "waiting"
 
 _TABLES: Final = "pgqueuer, pgqueuer_log, pgqueuer_statistics, pgqueuer_schedules"
 _SEQUENCES: Final = """
@@ -61,6 +62,26 @@ class LaneJob(NamedTuple):
         """Read it; raises ValueError for what no gateway wrote."""
         tenant, endpoint, *alarm = payload.decode().split(" ", 2)
         return cls(UUID(tenant), UUID(endpoint), datetime.fromisoformat(alarm[0]) if alarm else None)
+
+
+def waiting_job(tenant: UUID, call: UUID, due_at: datetime, *, now: datetime) -> Job:
+    """Carry a call that waits, when it is due. The job names that moment: one for another moment is out of date."""
+    delay = max(due_at - now, timedelta())
+    return Job(WAITING, f"{tenant} {call} {due_at.isoformat()}".encode(), delay)
+
+
+class WaitingJob(NamedTuple):
+    """What such a job says."""
+
+    tenant: UUID
+    call: UUID
+    due_at: datetime
+
+    @classmethod
+    def parse(cls, payload: bytes) -> WaitingJob:
+        """Read it; raises ValueError for what no gateway wrote."""
+        tenant, call, due_at = payload.decode().split(" ", 2)
+        return cls(UUID(tenant), UUID(call), datetime.fromisoformat(due_at))
 
 
 async def enqueue(connection: asyncpg.Connection, jobs: Sequence[Job]) -> None:

@@ -109,6 +109,17 @@ class SettlementRow(NamedTuple):
     round: int
 
 
+class ReachRow(NamedTuple):
+    """That a disclosure reaches a person: it takes the next number on that channel, and none beyond `at_most`."""
+
+    tenant: UUID
+    subject: UUID
+    channel: str
+    disclosure: UUID
+    at: datetime
+    at_most: int | None
+
+
 class NodeRow(NamedTuple):
     """The hash of a full subtree of 2**level leaves."""
 
@@ -131,19 +142,21 @@ class Batch:
     refusals: list[tuple[Any, ...]] = field(default_factory=list)
     nodes: list[NodeRow] = field(default_factory=list)
     settlements: list[SettlementRow] = field(default_factory=list)
+    reaches: list[ReachRow] = field(default_factory=list)
 
 
 _APPEND = "SELECT gateway_append($1, $2, $3, $4, $5, $6, $7, $8)"
+_APPEND_REACHING = "SELECT gateway_append_reaching($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 
 
 async def append(connection: asyncpg.Connection, batch: Batch) -> None:
     """Write a batch in one statement, all of it or nothing.
 
     Raises asyncpg.SerializationError when a head is not where the batch says (another gateway wrote, or the standing
-    changed), asyncpg.UniqueViolationError when an idempotency key is already taken.
+    changed), asyncpg.UniqueViolationError when an idempotency key is already taken or a person has no place left.
     """
     await connection.fetchval(
-        _APPEND,
+        _APPEND_REACHING if batch.reaches else _APPEND,
         batch.heads,
         batch.entries,
         batch.disclosures,
@@ -152,6 +165,7 @@ async def append(connection: asyncpg.Connection, batch: Batch) -> None:
         batch.refusals,
         batch.nodes,
         batch.settlements,
+        *([batch.reaches] if batch.reaches else ()),
     )
 
 

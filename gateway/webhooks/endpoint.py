@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Final
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from gateway.connections import Clinic
@@ -17,6 +19,7 @@ from scopes.agreement import Need
 from scopes.decision import ActionRule
 from scopes.field import Shape
 from scopes.grant import Grant
+from scopes.tracking import tracks
 from scopes.vocabulary import Category, ConnectionState, Purpose, Role
 
 CONNECTOR: Final = "webhook"  # what the ledger calls the integration
@@ -180,6 +183,7 @@ class Endpoint:
             # What the gateway says of itself is about nobody.
             agreement=Need.NEVER if kind.source == GATEWAY else Need.BY_LAW,
             regions=frozenset(self.recipient.regions),
+            tracks=self._tracks,
         )
 
     def holds_back(self, kind: Kind) -> frozenset[str]:
@@ -210,6 +214,11 @@ class Endpoint:
     def pseudonym(self, subject: UUID) -> str:
         """The name of a subject at this endpoint alone: two vendors cannot join what they heard."""
         return self.clinic.fingerprint(b"endpoint|" + self.id.bytes + subject.bytes).hex()[:32]
+
+    @cached_property
+    def _tracks(self) -> bool:
+        place = urlsplit(self.url)
+        return tracks(place.hostname or "", place.path)
 
     def _granted(self, kind: Kind) -> frozenset[str]:
         every = f"{kind.type}:{_EVERY_FIELD}" in self.fields

@@ -25,15 +25,17 @@ TEST: Final = "endpoint.test"
 FAILING: Final = "endpoint.failing"
 OFF: Final = "endpoint.off"
 CALLBACK_REFUSED: Final = "callback.refused"
+AGREEMENT_EXPIRING: Final = "agreement.expiring"
 ID: Final = "id"
 
 _WORD: Final = r"[a-z][a-z0-9_]*"
 _TYPE: Final = re.compile(rf"(?=.{{3,128}}$){_WORD}(\.{_WORD}){{1,5}}")
 _PATTERN: Final = re.compile(rf"(?=.{{3,128}}$){_WORD}(\.{_WORD}){{0,5}}\.\*")
 _EVERYTHING: Final = "*"
-_OWN_WORDS: Final = frozenset({"endpoint", "callback", "gateway"})
+_OWN_WORDS: Final = frozenset({"agreement", "endpoint", "callback", "gateway"})
 _UNDECLARED: Final = shape_of(Undeclared)
 _Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.]{0,63}$"), Field(examples=["failing"])]
+_Recipient = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_/-]{1,130}$"), Field(examples=["payments/stripe"])]
 _Count = Annotated[int, Field(strict=True, ge=0, examples=[50])]
 
 
@@ -56,10 +58,18 @@ class CallbackRefused(Thin):
     count: Annotated[_Count | None, discloses(Category.OPERATIONAL, "how many there were")] = None
 
 
+class AgreementExpiring(Thin):
+    """An agreement with a recipient ends soon; `id` is the agreement's."""
+
+    recipient: Annotated[_Recipient | None, discloses(Category.OPERATIONAL, "the connector's or endpoint's id")] = None
+    until: Annotated[AwareDatetime | None, discloses(Category.OPERATIONAL, "when it ends")] = None
+
+
 _OWN: Final[Mapping[str, tuple[str, type[Disclosed]]]] = {
     TEST: ("A test that the clinic asked for", Thin),
     FAILING: ("An endpoint has failed for long", EndpointFailing),
     OFF: ("An endpoint was switched off", EndpointOff),
+    AGREEMENT_EXPIRING: ("An agreement with a recipient ends soon", AgreementExpiring),
     CALLBACK_REFUSED: ("Messages in a vendor's name were refused", CallbackRefused),
 }
 

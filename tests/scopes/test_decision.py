@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -10,13 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scopes.agreement import Agreement, AgreementKind, Need
+from scopes.cap import Cap, Reached
 from scopes.consent import Channel, Consent
 from scopes.decision import RULES, ActionRule, Allowed, Denied, Standing, decide
 from scopes.grant import Grant
 from scopes.minimize import minimize
 from scopes.policy import Policy
 from scopes.provider import Lattice, ProviderScope
-from scopes.vocabulary import Category, ConnectionState, Purpose, Reason
+from scopes.quiet import QuietHours
+from scopes.vocabulary import Category, ConnectionState, Otherwise, Purpose, Reason
 from tests.scopes.shapes import ORDER, PATHS, full_order
 
 _NOW = datetime(2026, 11, 17, 12, tzinfo=UTC)
@@ -96,8 +98,28 @@ _agreements = st.builds(
     since=st.sampled_from([_NOW - timedelta(9), _NOW + timedelta(1)]),
     until=_expiries,
 )
+_otherwise = st.sampled_from(Otherwise)
+# Noon in London, 17:30 in Kolkata, seven in New York.
+_quiet = st.builds(
+    QuietHours,
+    begins=st.sampled_from([time(12), time(21), time(17, 30), time(7)]),
+    ends=st.sampled_from([time(8), time(13), time(0)]),
+    otherwise=_otherwise,
+)
+_caps = st.builds(
+    Cap,
+    channel=st.sampled_from([None, Channel.SMS, Channel.WHATSAPP]),
+    most=st.integers(1, 3),
+    hours=st.sampled_from([1, 24]),
+    otherwise=_otherwise,
+)
+_moments = st.sampled_from([_NOW - timedelta(hours=hours) for hours in (0, 1, 2, 24, 25)])
 _policies = st.builds(
-    Policy, jurisdiction=st.sampled_from([None, "US", "DE"]), allowed_regions=st.one_of(st.none(), _regions)
+    Policy,
+    jurisdiction=st.sampled_from([None, "US", "DE"]),
+    allowed_regions=st.one_of(st.none(), _regions),
+    quiet_hours=st.one_of(st.none(), _quiet),
+    caps=st.lists(_caps, max_size=2).map(tuple),
 )
 _rules = st.builds(
     ActionRule,
@@ -115,6 +137,7 @@ _rules = st.builds(
     service=st.sampled_from([None, "sms", "mail"]),
     agreement=st.sampled_from(Need),
     regions=_regions,
+    tracks=st.booleans(),
 )
 _grants = st.builds(Grant, st.frozensets(st.sampled_from(["refunds", "links"])), _paths, st.just(1), _paths, _expiries)
 _connections = st.builds(
@@ -127,8 +150,19 @@ _standings = st.builds(
     policy=_policies,
     agreements=st.fixed_dictionaries({"payments/stripe": st.lists(_agreements, max_size=2).map(tuple)}),
     consents=st.lists(_consents, max_size=3).map(tuple),
+    reached=st.builds(Reached, st.just(7), st.lists(_moments, max_size=4).map(lambda sent: tuple(sorted(sent)))),
 )
-_cases = st.builds(_Case, _rules, _connections, _purposes, _standings)
+
+
+def _in_one_zone(case: _Case, zone: str) -> _Case:
+    """The same case with the clinic and the person in one place: which of two counts is no matter of more or less."""
+    standing = case.standing
+    consents = tuple(replace(each, time_zone=zone) for each in standing.consents)
+    return replace(case, standing=replace(standing, policy=replace(standing.policy, time_zone=zone), consents=consents))
+
+
+_zones = st.sampled_from(["UTC", "Asia/Kolkata", "America/New_York"])
+_cases = st.builds(_in_one_zone, st.builds(_Case, _rules, _connections, _purposes, _standings), _zones)
 
 
 def _weaker(draw: st.DrawFn, case: _Case, *, or_no_grant: bool = False) -> _Case:
@@ -146,7 +180,15 @@ def _weaker(draw: st.DrawFn, case: _Case, *, or_no_grant: bool = False) -> _Case
 
     def narrower(policy: Policy) -> Policy:
         had = policy.allowed_regions
-        return replace(policy, allowed_regions=draw(st.one_of(st.none(), _regions)) if had is None else less(had))
+        return replace(
+            policy,
+            allowed_regions=draw(st.one_of(st.none(), _regions)) if had is None else less(had),
+            quiet_hours=policy.quiet_hours or draw(st.one_of(st.none(), _quiet)),
+            caps=(*policy.caps, *draw(st.lists(_caps, max_size=1))),
+        )
+
+    def oftener(reached: Reached) -> Reached:
+        return replace(reached, sent=tuple(sorted((*reached.sent, *draw(st.lists(_moments, max_size=2))))))
 
     weaker_grant = replace(
         grant,
@@ -156,7 +198,7 @@ def _weaker(draw: st.DrawFn, case: _Case, *, or_no_grant: bool = False) -> _Case
         expires_at=sooner(grant.expires_at),
     )
     return _Case(
-        replace(case.rule, purposes=less(case.rule.purposes)),
+        replace(case.rule, purposes=less(case.rule.purposes), tracks=case.rule.tracks or draw(st.booleans())),
         replace(
             connection,
             state=draw(st.sampled_from([connection.state, ConnectionState.SUSPENDED])),
@@ -185,6 +227,7 @@ def _weaker(draw: st.DrawFn, case: _Case, *, or_no_grant: bool = False) -> _Case
                 )
                 for each in fewer(case.standing.consents)
             ),
+            reached=oftener(case.standing.reached),
         ),
     )
 
@@ -238,7 +281,7 @@ def _one_rule_each(case: _Case) -> list[_Case]:
         replace(good, rule=replace(good.rule, purposes=case.rule.purposes), purpose=case.purpose),
         replace(
             good,
-            rule=replace(good.rule, recipient=case.rule.recipient),
+            rule=replace(good.rule, recipient=case.rule.recipient, tracks=case.rule.tracks),
             standing=replace(good.standing, denied_recipients=case.standing.denied_recipients),
         ),
         replace(
@@ -261,7 +304,7 @@ def _one_rule_each(case: _Case) -> list[_Case]:
                 standing=replace(
                     good.standing,
                     agreements=case.standing.agreements,
-                    policy=replace(case.standing.policy, allowed_regions=None),
+                    policy=Policy(jurisdiction=case.standing.policy.jurisdiction),
                 ),
             )
             for service in (None, case.rule.service)
@@ -271,6 +314,7 @@ def _one_rule_each(case: _Case) -> list[_Case]:
             rule=replace(good.rule, regions=case.rule.regions),
             standing=replace(good.standing, policy=Policy(allowed_regions=case.standing.policy.allowed_regions)),
         ),
+        *_limits_each(good, case),
         replace(
             good,
             rule=replace(plain, required_paths=case.rule.required_paths),
@@ -282,6 +326,48 @@ def _one_rule_each(case: _Case) -> list[_Case]:
             connection=replace(good.connection, grant=replace(good.connection.grant, free_text=grant.free_text)),
         ),
     ]
+
+
+def _limits_each(good: _Case, case: _Case) -> list[_Case]:
+    """The law on channels, the quiet hours and the caps, each alone on a message that is consented to."""
+    rule, policy = case.rule, case.standing.policy
+    reaching = replace(
+        good.rule,
+        channel=rule.channel,
+        categories=rule.categories,
+        purposes=frozenset({case.purpose}),
+        agreement=Need.NEVER,
+    )
+    given = Consent(
+        id="c", purposes=reaching.purposes, channels=frozenset(Channel), given_at=_NOW, time_zone=policy.time_zone
+    )  # fmt: skip
+    return [
+        replace(
+            good,
+            rule=reaching,
+            purpose=case.purpose,
+            standing=replace(good.standing, consents=(given,), policy=kept, reached=case.standing.reached),
+        )
+        for kept in (
+            Policy(jurisdiction=policy.jurisdiction),
+            Policy(quiet_hours=policy.quiet_hours),
+            Policy(caps=policy.caps),
+        )
+    ]
+
+
+@settings(max_examples=300)
+@given(_cases)
+def test_a_message_waits_where_the_clinic_lets_it_for_every_reason_and_never_otherwise(case: _Case) -> None:
+    decision = case.decided()
+    if isinstance(decision, Denied):
+        waits = all(reason.until is not None for reason in decision.reasons)
+        assert (decision.waits_until is not None) == waits
+        passing = {Reason.QUIET_HOURS, Reason.FREQUENCY_CAP}
+        assert not waits or {reason.code for reason in decision.reasons} <= passing
+        if decision.waits_until is not None:
+            assert decision.waits_until > _NOW
+            assert all(reason.until is not None and reason.until <= decision.waits_until for reason in decision.reasons)
 
 
 @settings(max_examples=300)

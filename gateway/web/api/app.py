@@ -36,8 +36,10 @@ from gateway.web.api import (
     notices,
     openapi,
     operations,
+    policy,
     recipients,
     templates,
+    waiting,
 )
 from gateway.web.api.calls import CallEndpoint
 from gateway.web.api.desk import Desk, problem_response
@@ -53,9 +55,11 @@ OPERATIONS: Final = (
     *families.OPERATIONS,
     *consents.OPERATIONS,
     *agreements.OPERATIONS,
+    *policy.OPERATIONS,
     *recipients.OPERATIONS,
     *templates.OPERATIONS,
     *decisions.OPERATIONS,
+    *waiting.OPERATIONS,
     *endpoints.OPERATIONS,
     *event_types.OPERATIONS,
     *events.OPERATIONS,

@@ -1,7 +1,7 @@
 """POST /v1/calls: the hot route, straight on ASGI without a framework around it. Reads, lets in, calls the broker, answers.
 
-The status is 200 whatever the vendor said: it means that the ledger holds the intent and the outcome. A caller that
-hangs up meanwhile changes nothing: the call is finished and recorded.
+The status is 200 whatever the vendor said: it means that the ledger holds the intent and the outcome. It is 202 where the
+call waits until it may go. A caller that hangs up meanwhile changes nothing: the call is finished and recorded.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from starlette.types import Receive, Send
 from starlette.types import Scope as Asgi
 
 from connectors.registry import UnknownAction
-from gateway.calls import Actor, Answer, Call
+from gateway.calls import Actor, Answer, Call, Parked
 from gateway.errors import Forbidden, InvalidRequest, NotFound
 from gateway.flows.family import carry
 from gateway.flows.rooms import Rooms
 from gateway.web.answering import HEADERS, answer, header_list
 from gateway.web.api.answers import base64_of
 from gateway.web.api.models import CallBody
+from gateway.web.api.waiting_answers import waiting_answer
 from gateway.web.faults import validated
 from gateway.web.problems import told
 from gateway.web.reading import ClientGone, Headers, Limits, json_of, request_id
@@ -56,7 +57,10 @@ class CallEndpoint:
             problem = told(failure, asked)
             await answer(send, problem.status, header_list(problem), problem.body, asked)
         else:
-            await answer(send, 200, _JSON, body_of(told_of), asked)
+            if isinstance(told_of, Parked):
+                await answer(send, 202, _JSON, waiting_answer(told_of).model_dump_json().encode(), asked)
+            else:
+                await answer(send, 200, _JSON, body_of(told_of), asked)
 
     async def _call(self, scope: Asgi, receive: Receive, asked: str) -> Call:
         """Read the request; who may not call at all is told so before the body is read."""
@@ -87,7 +91,7 @@ class CallEndpoint:
             if not includes(actor.scopes, needed):
                 raise Forbidden(f"this needs the scope {needed}")
 
-    async def _carried(self, call: Call) -> Answer:
+    async def _carried(self, call: Call) -> Answer | Parked:
         try:
             return await carry(call, self._rooms)
         except InvalidRequest as invalid:

@@ -16,7 +16,7 @@ from gateway.errors import InvalidRequest
 from gateway.store.consents import ConsentRow
 from gateway.web.api.answers import Told
 from gateway.web.api.cursor import after_id, next_cursor
-from gateway.web.api.models import Given, Moment, PageQuery, Path, Reference
+from gateway.web.api.models import Given, Moment, PageQuery, Path, Reference, TimeZone
 from gateway.web.api.operation import Asked, Operation, Reply
 from scopes.consent import Channel
 from scopes.fault import Fault
@@ -26,6 +26,7 @@ from scopes.vocabulary import Purpose
 _READ: Final = Scope(Area.CONSENTS, Verb.READ)
 _WRITE: Final = Scope(Area.CONSENTS, Verb.WRITE)
 _PATIENCE: Final = timedelta(minutes=5)  # how far a host's clock may be ahead of ours
+_TIME_ZONE: Final = "Where the person lives: by that clock quiet hours are kept. Without one, by the clinic's."
 _PSEUDONYM: Final = "A subject's pseudonym, as other answers give it."
 
 
@@ -45,6 +46,7 @@ class ConsentBody(Given):
     channels: Annotated[list[Channel], Field(min_length=1, max_length=len(Channel))]
     evidence: EvidenceBody
     expires_at: Moment | None = None
+    time_zone: Annotated[TimeZone | None, Field(description=_TIME_ZONE)] = None
 
 
 class ConsentQuery(PageQuery):
@@ -69,6 +71,7 @@ class ConsentAnswer(Told):
     given_at: datetime
     expires_at: datetime | None
     withdrawn_at: datetime | None
+    time_zone: str | None
 
 
 class ConsentPage(Told):
@@ -88,6 +91,7 @@ async def create(asked: Asked) -> Reply:
         channels=frozenset(body.channels),
         evidence=Evidence(body.evidence.how, body.evidence.when, body.evidence.wording),
         expires_at=body.expires_at,
+        time_zone=body.time_zone,
     )
     return Reply(_told(await asked.rooms.consents.give(asked.actor, new)))
 
@@ -151,6 +155,7 @@ def _told(row: ConsentRow) -> ConsentAnswer:
         given_at=row.given_at,
         expires_at=row.expires_at,
         withdrawn_at=row.withdrawn_at,
+        time_zone=row.time_zone,
     )
 
 

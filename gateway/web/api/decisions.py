@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 from pydantic import Field
@@ -48,6 +49,9 @@ class DecisionAnswer(Told):
     connector: str = Field(description="The one that would be called; the family where none of its vendors may be.")
     allowed: bool
     reasons: list[RefusalReason] = Field(description="Every reason against it; none where it is allowed.")
+    waits_until: datetime | None = Field(
+        description="Until when it would wait instead of being refused, where the clinic lets it wait for all of the reasons."
+    )
     fields: list[LeavingAnswer] = Field(description="What would leave, by name; where it is allowed.")
     withheld: list[str] = Field(description="Paths that were handed over and would not leave.")
     wording: WordingAnswer | None = Field(
@@ -64,13 +68,15 @@ async def decide(asked: Asked) -> Reply:
     except InvalidRequest as invalid:
         faults = [Fault(f"payload.{fault.path}".rstrip("."), fault.message) for fault in invalid.faults]
         raise InvalidRequest(invalid.detail, faults=faults, fix=invalid.fix) from None
-    reasons = seen.decision.reasons if isinstance(seen.decision, Denied) else ()
+    denied = seen.decision if isinstance(seen.decision, Denied) else None
+    reasons = denied.reasons if denied is not None else ()
     sent = seen.fields.sent if seen.decision else ()
     return Reply(
         DecisionAnswer(
             connector=seen.connector,
             allowed=bool(seen.decision),
             reasons=[RefusalReason(code=str(each.code), what=each.what, fix=each.fix) for each in reasons],
+            waits_until=denied.waits_until if denied is not None else None,
             fields=[LeavingAnswer(path=path, category=category) for path, category in sent],
             withheld=list(seen.fields.withheld),
             wording=_told(seen.wording, may_send=_may_send(seen, asked)) if seen.wording is not None else None,

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 
 from scopes.fault import MOMENT
 from scopes.field import Unfit
+from scopes.quiet import zone_of
 from scopes.scope import Scope, ScopeError
 from scopes.vocabulary import Category, Purpose
 
@@ -38,6 +39,12 @@ def _is_scope(text: str) -> str:
         raise Unfit(str(error)) from None
 
 
+def _is_time_zone(name: str) -> str:
+    if zone_of(name) is None:
+        raise Unfit("must be an IANA time zone such as Europe/Oslo")
+    return name
+
+
 def is_plain(text: str) -> str:
     """The text, or Unfit where it holds a line break or another control."""
     if not text.isprintable():
@@ -49,6 +56,13 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 Path = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(is_plain)]
 Reference = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(is_plain)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_is_written_out), AfterValidator(_is_a_moment_everywhere)]
+TimeZone = Annotated[
+    str,
+    # The system's folder of zones holds more than zones, all of it in small letters.
+    StringConstraints(pattern=r"^[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}$", max_length=64),
+    AfterValidator(_is_time_zone),
+    Field(examples=["Asia/Kolkata"]),
+]
 ScopeText = Annotated[str, StringConstraints(max_length=600), AfterValidator(_is_scope)]
 Names = Annotated[list[Path], Field(max_length=200)]
 Settings = Annotated[dict[Name, Path], Field(max_length=20, examples=[{"sender": "+15005550006"}])]

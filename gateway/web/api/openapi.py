@@ -16,6 +16,7 @@ from connectors.registry import Registry
 from gateway.web.api.answers import CallAnswer, ProblemDocument
 from gateway.web.api.models import CallBody, Given
 from gateway.web.api.operation import JSON, Asked, Operation, Reply
+from gateway.web.api.waiting_answers import ParkedAnswer
 from gateway.web.problems import MEDIA_TYPE
 from scopes.scope import Area, Scope, Verb
 
@@ -79,6 +80,7 @@ def _schemas(operations: Iterable[Operation], actions: Iterable[Action]) -> dict
     wanted: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {
         (CallBody, "validation"): None,
         (CallAnswer, "serialization"): None,
+        (ParkedAnswer, "serialization"): None,
         (ProblemDocument, "serialization"): None,
     }
     for operation in operations:
@@ -143,11 +145,13 @@ def _call(actions: Sequence[Action]) -> dict[str, Any]:
         "operationId": "call",
         "summary": "Hand data to a recipient: checked, minimized, recorded, sent, answered",
         "description": "200 means that the ledger holds the intent and the outcome, whatever the vendor said: read "
-        f"`outcome`. Needs a scope {needs}:<connector>/<action>.",
+        f"`outcome`. 202 means that it waits, as the clinic's policy lets it, and is decided anew at `until`. "
+        f"Needs a scope {needs}:<connector>/<action>.",
         "parameters": [{**_KEY, "description": _CALL_REPEATS}],
         "requestBody": {"required": True, "content": {JSON: {"schema": body}}},
         "responses": {
             "200": _answer("What came of the call", JSON, _REF.format(model="CallAnswer")),
+            "202": _answer("It waits until it may go", JSON, _REF.format(model="ParkedAnswer")),
             **_problems((401, 403, 404, 408, 409, 413, 415, 422)),
         },
         "x-scope": f"{needs}:<connector>/<action>",

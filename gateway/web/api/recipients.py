@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import orjson
 from pydantic import ConfigDict, Field
@@ -13,6 +14,7 @@ from gateway.store import registers
 from gateway.web.api.answers import Told
 from gateway.web.api.models import Given
 from gateway.web.api.operation import Asked, Operation, Reply
+from scopes.agreement import Agreement
 from scopes.scope import Area, Scope, Verb
 
 
@@ -35,6 +37,8 @@ class SignedAnswer(Told):
     services: list[str]
     since: datetime = Field(alias="from")
     until: datetime | None
+    expires_in_days: int | None = Field(None, description="In the present version, of one that ends: whole days left.")
+    expiring: bool = Field(False, description="In the present version: it holds and ends within 30 days.")
 
 
 class RegisteredAnswer(Told):
@@ -67,16 +71,28 @@ class RegisterAnswer(Told):
 async def read(asked: Asked) -> Reply:
     """The register in force, or a former version of it."""
     query: RegisterQuery = asked.query
+    signed: Mapping[str, tuple[Agreement, ...]] = {}
     if query.version is None:
-        row = await asked.rooms.registers.present(await asked.rooms.connections.present(asked.tenant))
+        clinic = await asked.rooms.connections.present(asked.tenant)
+        row, signed = await asked.rooms.registers.present(clinic), clinic.standing.agreements
     else:
         async with asked.rooms.store.tenant(asked.tenant) as connection:
             found = await registers.find(connection, asked.tenant, query.version)
         if found is None:
             raise NotFound("there is no such version of the register")
         row = found
-    items = [RegisteredAnswer.model_validate(item) for item in orjson.loads(row.body)]
+    now = asked.rooms.clock()
+    items = [_told(item, signed.get(item["id"], ()), now) for item in orjson.loads(row.body)]
     return Reply(RegisterAnswer(version=row.version, hash=row.hash.hex(), at=row.at, items=items))
+
+
+def _told(item: dict[str, Any], signed: Sequence[Agreement], now: datetime) -> RegisteredAnswer:
+    """One recipient; how long its agreement still holds is no part of what is stored and hashed."""
+    left: dict[str, Any] = {}
+    if signed and item["agreement"] is not None:
+        left = {"expires_in_days": signed[-1].days_left(now), "expiring": signed[-1].expires_soon(now)}
+    agreement = {**item["agreement"], **left} if item["agreement"] is not None else None
+    return RegisteredAnswer.model_validate({**item, "agreement": agreement})
 
 
 OPERATIONS = (

@@ -72,9 +72,15 @@ async def test_a_wrong_agreement_is_refused_by_path(api: Api, given: dict[str, A
 
 
 async def test_a_policy_is_replaced_recorded_and_counted(api: Api, house: House, clinic: Clinic) -> None:
-    assert (await api.get("/v1/policy")).json() == {"jurisdiction": None, "allowed_regions": None, "version": 0}
+    silent = {"time_zone": "UTC", "quiet_hours": None, "caps": []}
+    assert (await api.get("/v1/policy")).json() == {
+        "jurisdiction": None,
+        "allowed_regions": None,
+        "version": 0,
+        **silent,
+    }
     told = await _put(api, "/v1/policy", {"jurisdiction": "IN", "allowed_regions": ["IN", "DE"]})
-    assert told == {"jurisdiction": "IN", "allowed_regions": ["DE", "IN"], "version": 1}
+    assert told == {"jurisdiction": "IN", "allowed_regions": ["DE", "IN"], "version": 1, **silent}
     assert await _put(api, "/v1/policy", {"jurisdiction": "IN", "allowed_regions": ["DE", "IN"]}) == told
     assert (await api.get("/v1/policy")).json() == told
     (entry,) = [entry for entry in await entries_of(house, clinic.tenant) if entry["kind"] == "grant"]
