@@ -28,7 +28,7 @@ _NAMES: Final = {
     "graph.instagram.com liverail.com",
     "Microsoft": "bat.bing.com bat.bing.net c.bing.com bingads.microsoft.com ads.microsoft.com clarity.ms "
     "adnxs.com adnxs-simple.com xandr.com adsdk.microsoft.com",
-    "LinkedIn": "ads.linkedin.com snap.licdn.com p.adsymptotic.com bizographics.com",
+    "LinkedIn": "ads.linkedin.com snap.licdn.com bizographics.com",
     "TikTok": "analytics.tiktok.com ads.tiktok.com business-api.tiktok.com ads-api.tiktok.com analytics-sg.tiktok.com "
     "tiktokw.us byteoversea.com pangle.io pangleglobal.com",
     "Snap": "tr.snapchat.com tr6.snapchat.com tr-shadow.snapchat.com ads.snapchat.com adsapi.snapchat.com sc-static.net",
