@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,8 +19,10 @@ from gateway.store import reaches
 from scopes.cap import Cap
 from scopes.consent import Channel
 from scopes.policy import Policy
+from scopes.quiet import QuietHours
 from scopes.vocabulary import Otherwise, Outcome, Purpose
 from tests.gateway.egress.vendor import answer
+from tests.gateway.house import Clinic
 from tests.gateway.listener import Clock
 from tests.gateway.message import CONNECTOR, Message, messaging
 
@@ -149,8 +150,12 @@ async def test_numbers_go_on_after_old_messages_are_taken_out(message: Message, 
     assert await sends(message, message.house) == "accepted"
 
 
-async def test_a_call_that_reaches_nobody_takes_no_place(house: House, clinic: Any) -> None:
-    told = await broker(clinic.call(subject="patient-4711"), house.rooms)
-    assert isinstance(told, Answer)
+async def test_a_call_that_reaches_nobody_knows_neither_hours_nor_caps(house: House, clinic: Clinic) -> None:
+    now = house.rooms.clock()
+    hours = QuietHours(begins=(now - timedelta(hours=2)).time(), ends=(now + timedelta(hours=2)).time())
+    policy = Policy(quiet_hours=hours, caps=(Cap(most=1, hours=24),))
+    await house.rooms.agreements.set_policy(clinic.actor, policy)
+    for _ in range(2):
+        assert isinstance(await broker(clinic.call(subject="patient-4711"), house.rooms), Answer)
     async with house.rooms.store.tenant(clinic.tenant) as connection:
         assert await connection.fetchval("SELECT count(*) FROM reaches WHERE tenant = $1", clinic.tenant) == 0
