@@ -7,7 +7,7 @@ from types import ModuleType
 
 from connectors.contract import Action, Callback, Content, Manifest
 from scopes.consent import Channel
-from scopes.tracking import is_for_tracking, tracks
+from scopes.tracking import is_for_tracking, only_tracks, tracks
 
 
 class RegistryError(Exception):
@@ -103,7 +103,7 @@ def check_places(folder: Path, manifest: Manifest) -> None:
     """No connector goes to a place of advertising or tracking, or asks for a permission for it; no clinic can allow that."""
     file, base = folder / "manifest.toml", manifest.api_base
     for host in manifest.hosts:
-        if tracks(host):
+        if only_tracks(host):
             raise RegistryError(file, "hosts", f"{host!r} is for advertising or tracking, which is refused everywhere")
     if tracks(base.host or "", f"{base.path or ''}/-"):
         raise RegistryError(file, "api_base", "is for advertising or tracking, which is refused everywhere")

@@ -132,6 +132,11 @@ def tracks(host: str, path: str = "/") -> bool:
     return listed or any(paths.fullmatch(_plain(path)) for paths in partly)
 
 
+def only_tracks(host: str) -> bool:
+    """Whether all of a host is."""
+    return _found(host)[0]
+
+
 def may_track(host: str) -> bool:
     """Whether any place at a host is; where none is, nobody needs to look at paths."""
     listed, partly = _found(host)

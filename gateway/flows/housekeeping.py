@@ -60,7 +60,7 @@ async def keep(rooms: Rooms) -> None:
 
 
 async def keep_one(tenant: UUID, rooms: Rooms) -> None:
-    """Destroy what one clinic has kept long enough."""
+    """Destroy what one clinic has kept long enough, and tell it which of its agreements end soon."""
     now = rooms.clock()
     async with rooms.store.tenant(tenant) as connection:
         days = await events.keep_days(connection, tenant)
@@ -69,9 +69,9 @@ async def keep_one(tenant: UUID, rooms: Rooms) -> None:
         await replies.drop(connection, tenant, now - REPLIES_KEPT)
         await waiting.drop(connection, tenant, now - ROWS_KEPT)
         await reaches.drop(connection, tenant, now - REACHES_KEPT)
-    await tell_of_expiring(tenant, rooms)
     await _all_of(tenant, rooms, events.forget, now - timedelta(days=days))
     await _all_of(tenant, rooms, events.drop, now - timedelta(days=days) - ROWS_KEPT)
+    await tell_of_expiring(tenant, rooms)
 
 
 async def _all_of(

@@ -145,6 +145,32 @@ def test_what_is_loaded_does_not_change() -> None:
         ('service = "api"', "", "actions.send.service", "which of agreements.services"),
         ('service = "api"', 'channel = "pigeon"', "actions.send.channel", "sms"),
         (
+            'hosts = ["api.one.example"',
+            'hosts = ["www.google-analytics.com", "api.one.example"',
+            "hosts",
+            "advertising or tracking",
+        ),
+        (
+            'hosts = ["api.one.example"',
+            'hosts = ["googleads.googleapis.com", "datamanager.googleapis.com", "api.one.example"',
+            "hosts",
+            "'googleads.googleapis.com'",
+        ),
+        (
+            'repeat = "always"',
+            'repeat = "always"\nprovider_scopes = [["https://www.googleapis.com/auth/adwords"]]\n'
+            '[provider_scopes."https://www.googleapis.com/auth/adwords"]\ntitle = "Ads"',
+            "provider_scopes.https://www.googleapis.com/auth/adwords",
+            "advertising or tracking",
+        ),
+        (
+            'repeat = "always"',
+            'repeat = "always"\nprovider_scopes = [["https://www.googleapis.com/auth/datamanager"]]\n'
+            '[provider_scopes."https://www.googleapis.com/auth/datamanager"]\ntitle = "Ads"',
+            "provider_scopes.https://www.googleapis.com/auth/datamanager",
+            "advertising or tracking",
+        ),
+        (
             'repeat = "always"',
             'repeat = "always"\n[provider_scopes.w]\ntitle = "Write"',
             "provider_scopes.w",
@@ -253,6 +279,27 @@ def test_a_payment_vendor_is_told_nothing_about_health(tmp_path: Path, declared:
     error = refused(folder)
     assert error.file == folder / "actions.py"
     assert why in error.fix
+
+
+def test_a_base_address_among_advertising_is_refused_where_the_host_has_other_services_too(folder: Path) -> None:
+    spoil(folder, "manifest.toml", 'hosts = ["api.one.example"]', 'hosts = ["www.googleapis.com"]')
+    spoil(folder, "manifest.toml", '"https://api.one.example"', '"https://www.googleapis.com/analytics/v3"')
+    assert refused(folder).key == "api_base"
+
+
+def test_whatsapps_api_is_no_place_of_advertising_though_metas_advertising_is_at_the_same_host(folder: Path) -> None:
+    spoil(folder, "manifest.toml", 'hosts = ["api.one.example"]', 'hosts = ["graph.facebook.com"]')
+    spoil(folder, "manifest.toml", '"https://api.one.example"', '"https://graph.facebook.com/v23.0"')
+    Registry.load([folder.parent.parent])
+
+
+def test_no_action_of_stripe_can_say_anything_about_health() -> None:
+    about_health = {Category.CLINICAL, Category.MEDICATION, Category.RESULT, Category.IMAGING, Category.APPOINTMENT}
+    connector = Registry.load().connector("payments/stripe")
+    assert connector.content is not None
+    assert not connector.content.categories & (about_health | {Category.FREE_TEXT, Category.IDENTITY})
+    for action in connector.actions.values():
+        assert action.shape.categories <= connector.content.categories
 
 
 def test_one_id_in_two_roots_is_refused(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from scopes import tracking
 from scopes.consent import Channel
 from scopes.decision import Denied
 from scopes.policy import Policy
-from scopes.tracking import is_for_tracking, may_track, tracks
+from scopes.tracking import is_for_tracking, may_track, only_tracks, tracks
 from scopes.vocabulary import Category
 from tests.scopes.test_standing import BAA, GIVEN, RULE, codes, decided
 
@@ -77,6 +77,7 @@ def test_a_place_beside_the_list_is_none(host: str) -> None:
 )
 def test_where_a_company_has_other_services_too_the_path_decides(host: str, path: str, refused: bool) -> None:
     assert may_track(host)
+    assert not only_tracks(host)
     assert tracks(host, path) is refused
 
 

@@ -137,3 +137,31 @@ def test_a_path_outside_the_base_address_is_refused(path: str) -> None:
 @pytest.mark.parametrize("path", ["/v1.0", "/v1.0/me", "/v1.0?x=1", "/v1.0/a.b/c%2Fd", "/v1.0/..."])
 def test_a_path_under_the_base_address_is_taken(path: str) -> None:
     assert place(f"https://graph.microsoft.com{path}", GRAPH)[2] == path
+
+
+META = Route(frozenset({"graph.facebook.com"}), "https://graph.facebook.com/v23.0")
+GOOGLE = Route(frozenset({"www.googleapis.com"}), "https://www.googleapis.com")
+ADS = Route(frozenset({"www.google-analytics.com"}), "https://www.google-analytics.com")
+
+
+def test_whatsapp_is_reached_at_metas_host() -> None:
+    assert place("https://graph.facebook.com/v23.0/10654/messages", META)[2] == "/v23.0/10654/messages"
+    assert place("https://www.googleapis.com/calendar/v3/events", GOOGLE)[2] == "/calendar/v3/events"
+
+
+@pytest.mark.parametrize(
+    ("url", "route"),
+    [
+        ("https://graph.facebook.com/v23.0/10654/events", META),
+        ("https://graph.facebook.com/v23.0/10654/%65vents?x=1", META),
+        ("https://graph.facebook.com/v23.0//10654//events", META),
+        ("https://graph.facebook.com/v23.0", META),
+        ("https://graph.facebook.com/v23.0/", META),
+        ("https://www.googleapis.com/analytics/v3/data", GOOGLE),
+        ("https://www.google-analytics.com/mp/collect", ADS),
+    ],
+)
+def test_the_door_is_closed_to_places_of_advertising_and_tracking(url: str, route: Route) -> None:
+    with pytest.raises(RequestRefused) as refused:
+        place(url, route)
+    assert refused.value.code == "tracking_refused"

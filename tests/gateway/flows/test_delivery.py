@@ -398,3 +398,13 @@ async def test_an_endpoint_outside_the_regions_that_the_clinic_allows_hears_noth
     assert (await attempt(house, clinic, endpoint)).state == "refused"
     assert (await entries_of(house, clinic.tenant))[-1]["reasons"] == [["region_not_allowed", "DE"]]
     assert listener.heard == []
+
+
+async def test_an_endpoint_at_a_place_of_tracking_hears_nothing_though_it_was_registered_once(
+    house: House, clinic: Clinic
+) -> None:
+    endpoint = await endpoint_at(house, clinic, "https://www.google-analytics.com/mp/collect")
+    await happened(house, clinic)
+    assert (await attempt(house, clinic, endpoint)).state == "refused"
+    refusal = (await entries_of(house, clinic.tenant))[-1]
+    assert (refusal["kind"], refusal["reasons"]) == ("refusal", [["recipient_denied", "Vendor Ltd"]])

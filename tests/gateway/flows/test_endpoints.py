@@ -248,6 +248,9 @@ async def test_a_proof_that_comes_after_the_removal_changes_nothing(
         "https://127.0.0.2/hooks",
         "https://vendor.example:99999/hooks",
         "javascript:alert(1)",
+        "https://www.google-analytics.com/mp/collect",
+        "https://graph.facebook.com/v23.0/1234567890/events",
+        "https://api.segment.io/v1/track",
     ],
 )
 async def test_an_address_that_is_not_public_or_not_plain_is_not_registered(
@@ -258,6 +261,12 @@ async def test_an_address_that_is_not_public_or_not_plain_is_not_registered(
     assert [fault.path for fault in refused.value.faults] == ["url"]
     assert "secret" not in str(refused.value.faults)
     assert await house.rooms.endpoints.page(clinic.tenant, after=None, limit=10) == []
+
+
+async def test_a_place_of_advertising_is_named_as_such(house: House, clinic: Clinic) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        await register(clinic.actor, wish("https://api.mixpanel.com/track"), house.rooms, seconds=SOON)
+    assert "advertising or tracking" in refused.value.faults[0].message
 
 
 async def test_without_tls_only_the_demo_calls_and_only_its_own_machine(
