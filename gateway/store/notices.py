@@ -11,7 +11,7 @@ import asyncpg
 
 
 class NoticeRow(NamedTuple):
-    """One thing that the clinic should know; `about` is an endpoint or a connection."""
+    """One thing that the clinic should know; `about` is an endpoint, a connection or an agreement."""
 
     id: UUID
     at: datetime

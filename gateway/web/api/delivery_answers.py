@@ -86,7 +86,7 @@ class NoticeAnswer(Told):
     id: UUID
     at: datetime
     kind: str
-    about: UUID | None = Field(description="The endpoint or connection.")
+    about: UUID | None = Field(description="The endpoint, connection or agreement.")
     detail: dict[str, Any] = Field(description="Codes and numbers.")
 
 
