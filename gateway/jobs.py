@@ -183,7 +183,7 @@ class Jobs:
     async def _waiting(self, job: Job) -> None:
         """Carry a call that waited. It may take as long as a call does, so the gateway waits for it when it stops."""
         named = queue.WaitingJob.parse(job.payload or b"")
-        task = asyncio.create_task(self._or_later(due.carry(named, self._rooms), job))
+        task = asyncio.create_task(self._or_later(due.carry_due(named, self._rooms), job))
         self._lanes.add(task)
         task.add_done_callback(self._lanes.discard)
         await self._unless_lost(task)

@@ -26,8 +26,9 @@ _DECISIONS = 5  # how often a call is decided anew when the clinic changes its s
 async def broker(call: Call, rooms: Rooms) -> Answer | Parked:
     """Carry one call to a recipient, refuse it, or let it wait where the clinic says so; the ledger hears of the first two.
 
-    Raises InvalidRequest, NotFound, Refused, LedgerUnavailable (nothing was sent), OutcomeUnrecorded (it was),
-    IdempotencyReused and Conflict; of a call that waited WaitsNoMore too. What the vendor says, or fails to say, is the answer's outcome and never an exception.
+    Raises InvalidRequest, NotFound, Refused, LedgerUnavailable (nothing was sent), OutcomeUnrecorded (it was) and
+    IdempotencyReused; of a call that waited WaitsNoMore too. What the vendor says, or fails to say, is the answer's outcome
+    and never an exception.
     """
     for _ in range(_DECISIONS):
         try:

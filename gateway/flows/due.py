@@ -1,16 +1,17 @@
-"""Carry a call that waited, when it is due: decided anew on what holds then. What keeps it from going twice is its guard."""
+"""Carry a call that waited, when it is due, decided anew on what holds then; or call it back. Its key lets it go once."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 from gateway.calls import Actor, Answer, Call
-from gateway.errors import IdempotencyReused, InProgress, InvalidRequest, NotFound, OutcomeUnrecorded, Refused
-from gateway.flows.broker import broker
+from gateway.errors import Conflict, IdempotencyReused, InvalidRequest, NotFound, OutcomeUnrecorded, Refused
+from gateway.flows.family import begun_under, carry, keys_of, under_way
 from gateway.flows.rooms import Rooms
 from gateway.flows.waiting import WaitsNoMore, opened, told
-from gateway.store import disclosures, jobs
+from gateway.store import jobs, ledger
 from gateway.store import waiting as rows
 from gateway.store.jobs import WaitingJob
 from gateway.store.waiting import End, State
@@ -19,19 +20,37 @@ STRANDED: Final = timedelta(minutes=5)
 _MOST_STRANDED: Final = 1_000
 
 
-async def carry(job: WaitingJob, rooms: Rooms) -> None:
+async def carry_due(job: WaitingJob, rooms: Rooms) -> None:
     """The job of one call. Made again, it sends nothing twice. Raises what keeps it from being decided or recorded now."""
-    actor = Actor("system", "waiting", job.tenant, ())
     clinic = await rooms.connections.clinic(job.tenant)
     async with rooms.store.tenant(job.tenant) as connection:
         row = await rows.sealed(connection, job.tenant, job.call)
     if row is None or row.state != State.WAITING or row.due_at != job.due_at:
         return  # ended, or another job is in the queue for when it is due now
-    call = opened(row, actor, clinic)
+    call = opened(row, clinic)
     ending = await _begun(call, rooms) or await _carried(call, rooms)
     if ending is not None:
         async with rooms.store.tenant(job.tenant) as connection:
             await rows.end(connection, job.tenant, job.call, ending, now=rooms.clock())
+
+
+async def cancel(actor: Actor, call_id: UUID, rooms: Rooms) -> None:
+    """Call a call back; from then on nothing of it is sent. Twice changes nothing. Raises NotFound and Conflict."""
+    tenant, clinic = actor.tenant, await rooms.connections.clinic(actor.tenant)
+    async with rooms.store.tenant(tenant) as connection:
+        row = await rows.sealed(connection, tenant, call_id)
+    if row is None:
+        raise NotFound("there is no such call")
+    keys = await keys_of(opened(row, clinic), rooms) if row.sealed is not None else []
+    async with rooms.store.tenant(tenant) as connection:
+        # The head is locked: an intent is written already and seen here, or was decided before and is refused.
+        await ledger.lock_and_change_standing(connection, tenant)
+        begun = await begun_under(keys, connection, tenant) is not None
+        ended = not begun and await rows.end(connection, tenant, call_id, End(State.CANCELLED), now=rooms.clock())
+        now = await rows.find(connection, tenant, call_id)
+        if not ended and (now is None or now.state != State.CANCELLED):
+            raise Conflict("this call waits no more", fix="GET /v1/waiting/{id} says what became of it.")
+    rooms.connections.forget(tenant)
 
 
 async def wake_stranded(rooms: Rooms) -> int:
@@ -45,12 +64,12 @@ async def wake_stranded(rooms: Rooms) -> int:
 async def _carried(call: Call, rooms: Rooms) -> End | None:
     """How the wait ended; nothing where it goes on."""
     try:
-        answer = await broker(call, rooms)
+        answer = await carry(call, rooms)
     except Refused as refused:
         return End(State.REFUSED, reasons=told(refused.reasons))
     except (InvalidRequest, NotFound, IdempotencyReused) as failure:
         return End(State.FAILED, code=failure.code)
-    except (OutcomeUnrecorded, InProgress):  # it was sent; its outcome finds its way by itself
+    except OutcomeUnrecorded:  # it was sent; its outcome finds its way by itself
         return await _begun(call, rooms)
     except WaitsNoMore:
         return None
@@ -58,13 +77,11 @@ async def _carried(call: Call, rooms: Rooms) -> End | None:
 
 
 async def _begun(call: Call, rooms: Rooms) -> End | None:
-    """The end of a call whose intent is written already: by a job that was cut off, or by a repeat of its key."""
-    assert call.waited is not None
-    key, fingerprint = call.waited.guard
-    async with rooms.store.tenant(call.tenant) as connection:
-        made = await disclosures.made_by(connection, call.tenant, key)
+    """The end of a call that is under way or was made: by a job that was cut off, or by a repeat of its key."""
+    made = await under_way(call, rooms)
     if made is None:
         return None
-    if made.fingerprint != fingerprint:
+    assert call.waited is not None
+    if made.fingerprint != call.waited.fingerprint:
         return End(State.FAILED, code=IdempotencyReused.code)
     return End(State.CARRIED, disclosure=made.id)

@@ -30,6 +30,7 @@ async def preview(call: Call, rooms: Rooms) -> Preview:
     """Decide a call on what is stored now. Raises InvalidRequest and NotFound, as the call would.
 
     Of a family's vendors it is the first that may have it; where none may, the reasons of all.
+    One at which it would wait ends the search.
     """
     # No commit refuses an old standing here, so what is remembered has to be looked at first.
     clinic = await rooms.connections.present(call.tenant)
@@ -37,9 +38,8 @@ async def preview(call: Call, rooms: Rooms) -> Preview:
     reasons: list[Refusal] = []
     for vendor in vendors:
         seen = await _at(replace(call, connector=vendor), clinic, rooms)
-        if seen.decision or len(vendors) == 1:
+        if seen.decision or len(vendors) == 1 or seen.decision.waits_until is not None:
             return seen
-        assert isinstance(seen.decision, Denied)
         reasons += [replace(each, what=f"{vendor}: {each.what}") for each in seen.decision.reasons]
     return replace(seen, decision=Denied(tuple(reasons)), connector=call.connector)
 

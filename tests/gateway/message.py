@@ -23,8 +23,8 @@ from gateway.consents import Evidence, NewConsent
 from gateway.demo import EVERYTHING
 from gateway.errors import Refused
 from gateway.flows.agree import Terms, agree
-from gateway.flows.broker import broker
 from gateway.flows.connect import Wish, connect
+from gateway.flows.family import carry
 from scopes.agreement import AgreementKind
 from scopes.consent import Channel
 from scopes.vocabulary import Purpose
@@ -64,7 +64,7 @@ class Message:
             "connector": CONNECTOR, "action": "send", "purpose": Purpose.HOPERAT, "subject": "patient-4711",
             "payload": {"reference": "inv_7Hq2ZkW9"}, "request_id": "test", **given,
         }  # fmt: skip
-        return await broker(Call(self.actor, **asked), self.house.rooms)
+        return await carry(Call(self.actor, **asked), self.house.rooms)
 
     async def refused(self, **given: Any) -> list[str]:
         """One message that is not let through; gives the reasons."""

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from gateway.errors import NotFound
-from gateway.flows.waiting import cancel
+from gateway.flows.due import cancel
 from gateway.store import waiting as rows
 from gateway.store.waiting import Sought, State
 from gateway.web.api.cursor import after_id, next_cursor

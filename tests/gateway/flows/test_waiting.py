@@ -15,7 +15,7 @@ import pytest
 from gateway.calls import Answer, Parked
 from gateway.errors import Conflict, IdempotencyReused, NotFound, Refused
 from gateway.flows import due
-from gateway.flows.waiting import cancel
+from gateway.flows.due import cancel
 from gateway.ledger.log import Disclosure
 from gateway.store import ledger
 from gateway.store import waiting as rows
@@ -57,7 +57,7 @@ async def parked(message: Message, **given: Any) -> Parked:
 
 async def carried(message: Message, call: Parked, *, due_at: datetime | None = None) -> None:
     """The job of a call, as the queue hands it out."""
-    await due.carry(WaitingJob(message.tenant, call.id, due_at or call.until), message.house.rooms)
+    await due.carry_due(WaitingJob(message.tenant, call.id, due_at or call.until), message.house.rooms)
 
 
 async def row_of(message: Message, call: UUID) -> rows.WaitingRow:
@@ -300,7 +300,9 @@ async def test_two_jobs_of_one_call_at_two_gateways_send_it_once(message: Messag
     call = await parked(message)
     clock.now = MORNING
     job = WaitingJob(message.tenant, call.id, call.until)
-    await asyncio.gather(*(due.carry(job, house.rooms) for house in (message.house, message.other) for _ in range(3)))
+    await asyncio.gather(
+        *(due.carry_due(job, house.rooms) for house in (message.house, message.other) for _ in range(3))
+    )
     assert len(message.vendor.requests) == len(await message.log("intent")) == 1
     assert (await row_of(message, call.id)).state == "carried"
 

@@ -28,13 +28,13 @@ CALL: dict[str, Any] = {
     "payload": {"reference": "inv_7Hq2ZkW9", "diagnosis": "Canary"},
 }  # fmt: skip
 CONSENT = {
-    "subject": "patient-4711", "purposes": ["HOPERAT"], "channels": ["sms"], "time_zone": "Asia/Kolkata",
+    "subject": "patient-4711", "purposes": ["HOPERAT"], "channels": ["email"], "time_zone": "Asia/Kolkata",
     "evidence": {"how": "on paper", "when": "2026-01-15T09:30:00Z", "wording": "sms-1"},
 }  # fmt: skip
 POLICY: dict[str, Any] = {
     "jurisdiction": None, "allowed_regions": None, "time_zone": "Europe/Oslo",
     "quiet_hours": {"from": "21:00", "until": "08:00", "otherwise": "wait"},
-    "caps": [{"channel": "sms", "most": 3, "hours": 24, "otherwise": "refuse"}],
+    "caps": [{"channel": "email", "most": 3, "hours": 24, "otherwise": "refuse"}],
 }  # fmt: skip
 
 
@@ -76,7 +76,7 @@ async def test_a_message_at_night_is_answered_202_and_told_of_until_it_is_sent(
     told = await waits(api)
     assert (told["state"], told["until"], told["withheld"]) == ("waiting", "2027-01-05T02:30:00Z", ["diagnosis"])
     (reason,) = told["reasons"]
-    assert (reason["code"], reason["what"]) == ("quiet_hours", "sms from 21:00 until 08:00, the person's time")
+    assert (reason["code"], reason["what"]) == ("quiet_hours", "email from 21:00 until 08:00, the person's time")
     listed = await api.get("/v1/waiting?state=waiting")
     (item,) = listed.json()["items"]
     assert (item["id"], item["state"], item["connector"], item["until"]) == (
@@ -85,7 +85,7 @@ async def test_a_message_at_night_is_answered_202_and_told_of_until_it_is_sent(
     for value in ("inv_7Hq2ZkW9", "patient-4711", "Canary", "Kolkata"):
         assert value not in listed.text
     clock.now = MORNING
-    await due.carry(WaitingJob(message.tenant, item_id(told), MORNING), message.house.rooms)
+    await due.carry_due(WaitingJob(message.tenant, item_id(told), MORNING), message.house.rooms)
     after = (await api.get(f"/v1/waiting/{told['id']}")).json()
     assert after["state"] == "carried"
     detail = (await api.get(f"/v1/disclosures/{after['disclosure']}")).json()
@@ -102,7 +102,7 @@ async def test_a_repeat_gets_202_while_it_waits_and_200_after(api: Api, message:
     told = await waits(api, **{"Idempotency-Key": key})
     assert await waits(api, **{"Idempotency-Key": key}) == told
     clock.now = MORNING
-    await due.carry(WaitingJob(message.tenant, item_id(told), MORNING), message.house.rooms)
+    await due.carry_due(WaitingJob(message.tenant, item_id(told), MORNING), message.house.rooms)
     response = await api.post("/v1/calls", CALL, headers={"Idempotency-Key": key})
     assert (response.status_code, response.json()["outcome"]) == (200, "accepted")
     assert response.json()["withheld"] == ["diagnosis"]
@@ -123,14 +123,14 @@ async def test_a_message_is_called_back(api: Api, message: Message, clock: Clock
         assert (await api.ask("DELETE", f"/v1/waiting/{told['id']}")).status_code == 204
     assert (await api.get(f"/v1/waiting/{told['id']}")).json()["state"] == "cancelled"
     clock.now = MORNING
-    await due.carry(WaitingJob(message.tenant, item_id(told), MORNING), message.house.rooms)
+    await due.carry_due(WaitingJob(message.tenant, item_id(told), MORNING), message.house.rooms)
     assert message.vendor.requests == []
 
 
 async def test_one_that_is_carried_is_not_called_back(api: Api, message: Message, clock: Clock) -> None:
     told = await waits(api)
     clock.now = MORNING
-    await due.carry(WaitingJob(message.tenant, item_id(told), MORNING), message.house.rooms)
+    await due.carry_due(WaitingJob(message.tenant, item_id(told), MORNING), message.house.rooms)
     problem(await api.ask("DELETE", f"/v1/waiting/{told['id']}"), 409, "conflict")
 
 
@@ -139,7 +139,7 @@ async def test_where_the_cap_says_refuse_it_is_refused(api: Api, clock: Clock) -
     for _ in range(3):
         assert (await api.post("/v1/calls", CALL)).status_code == 200
     told = problem(await api.post("/v1/calls", CALL), 403, "refused")
-    assert [(reason["code"], reason["what"]) for reason in told["reasons"]] == [("frequency_cap", "sms: 3 in 24 h")]
+    assert [(reason["code"], reason["what"]) for reason in told["reasons"]] == [("frequency_cap", "email: 3 in 24 h")]
 
 
 async def test_a_list_is_paged_newest_first_and_a_look_at_one_subject_is_recorded(api: Api, message: Message) -> None:
@@ -169,7 +169,7 @@ async def test_a_policy_says_its_limits_as_they_were_given(api: Api, message: Me
     assert (await api.get("/v1/policy")).json() == {**POLICY, "version": 1}
     (entry,) = [entry for entry in await message.log("grant") if entry["connector"] == "policy"]
     assert entry["features"] == [
-        "regions:any", "time_zone:Europe/Oslo", "quiet_hours:21:00 until 08:00:wait", "cap:sms:3 in 24 h:refuse",
+        "regions:any", "time_zone:Europe/Oslo", "quiet_hours:21:00 until 08:00:wait", "cap:email:3 in 24 h:refuse",
     ]  # fmt: skip
     assert (await api.ask("PUT", "/v1/policy", json=POLICY)).json()["version"] == 1
     bare = {"jurisdiction": None, "allowed_regions": None}
