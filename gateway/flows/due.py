@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -28,7 +29,7 @@ async def carry_due(job: WaitingJob, rooms: Rooms) -> None:
     if row is None or row.state != State.WAITING or row.due_at != job.due_at:
         return  # ended, or another job is in the queue for when it is due now
     call = opened(row, clinic)
-    ending = await _begun(call, rooms) or await _carried(call, rooms)
+    ending = await _carried(call, rooms)
     if ending is not None:
         async with rooms.store.tenant(job.tenant) as connection:
             await rows.end(connection, job.tenant, job.call, ending, now=rooms.clock())
@@ -41,7 +42,10 @@ async def cancel(actor: Actor, call_id: UUID, rooms: Rooms) -> None:
         row = await rows.sealed(connection, tenant, call_id)
     if row is None:
         raise NotFound("there is no such call")
-    keys = await keys_of(opened(row, clinic), rooms) if row.sealed is not None else []
+    keys: list[bytes] = []
+    if row.sealed is not None:
+        with suppress(NotFound):  # nobody knows its connector any more, and so nothing of it can be under way
+            keys = await keys_of(opened(row, clinic), rooms)
     async with rooms.store.tenant(tenant) as connection:
         # The head is locked: an intent is written already and seen here, or was decided before and is refused.
         await ledger.lock_and_change_standing(connection, tenant)
@@ -64,6 +68,9 @@ async def wake_stranded(rooms: Rooms) -> int:
 async def _carried(call: Call, rooms: Rooms) -> End | None:
     """How the wait ended; nothing where it goes on."""
     try:
+        begun = await _begun(call, rooms)
+        if begun is not None:
+            return begun
         answer = await carry(call, rooms)
     except Refused as refused:
         return End(State.REFUSED, reasons=told(refused.reasons))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -44,6 +44,7 @@ class Message:
     other: House
     actor: Actor
     vendor: Vendor
+    vendors: dict[str, Vendor]
 
     @property
     def tenant(self) -> UUID:
@@ -81,33 +82,35 @@ class Message:
 
 
 @asynccontextmanager
-async def messaging(dsn: str, folder: Path, *, clock: Callable[[], datetime] = now) -> AsyncIterator[Message]:
-    """The clinic, its vendor and its two gateways, all on one clock."""
-    root = connectors_in(folder)
-    vendor = Vendor(answers=[answer(200, SENT)])
-    await vendor.open()
+async def messaging(
+    dsn: str, folder: Path, *, clock: Callable[[], datetime] = now, names: Sequence[str] = (CONNECTOR,)
+) -> AsyncIterator[Message]:
+    """The clinic, its vendors and its two gateways, all on one clock."""
+    root, vendors = folder / "connectors", {name: Vendor(answers=[answer(200, SENT)]) for name in names}
+    for name, vendor in vendors.items():
+        _reaching(root, name)
+        await vendor.open()
     settings = Settings.from_environment({}, data_dir=folder, database_url=dsn)
     keyfiles.make(settings)
-    sandboxes = {CONNECTOR: f"http://127.0.0.1:{vendor.port}"}
+    sandboxes = {name: f"http://127.0.0.1:{vendor.port}" for name, vendor in vendors.items()}
     async with AsyncExitStack() as stack:
         house, other = [
             await stack.enter_async_context(opened(settings, sandboxes=sandboxes, connectors=(HERE, root), clock=clock))
             for _ in range(2)
         ]
         actor = Actor("system", "test", await house.rooms.connections.create_tenant("a clinic"), EVERYTHING)
-        wish = Wish(connector=CONNECTOR, secret="one_test_0123456789abcdef", features=frozenset({"send"}))
-        await connect(actor, wish, house.rooms)
-        signed = Terms(kind=AgreementKind.DPA, services=("api",), since=SINCE)
-        await agree(actor, CONNECTOR, signed, house.rooms)
-        yield Message(house, other, actor, vendor)
-    vendor.close()
+        for name in names:
+            secret = f"{name.partition('/')[2]}_test_0123456789abcdef"
+            await connect(actor, Wish(connector=name, secret=secret, features=frozenset({"send"})), house.rooms)
+            signed = Terms(kind=AgreementKind.DPA, services=("api",), since=SINCE)
+            await agree(actor, name, signed, house.rooms)
+        yield Message(house, other, actor, vendors[names[0]], vendors)
+    for vendor in vendors.values():
+        vendor.close()
 
 
-def connectors_in(folder: Path) -> Path:
-    """A folder with one connector whose action reaches a person by e-mail."""
-    root = folder / "connectors"
-    if not root.exists():
-        write_connector(root, CONNECTOR)
-        manifest = root / CONNECTOR / "manifest.toml"
-        manifest.write_text(manifest.read_text().replace('service = "api"', 'service = "api"\nchannel = "email"'))
-    return root
+def _reaching(root: Path, name: str) -> None:
+    """Write a connector whose action reaches a person by e-mail."""
+    write_connector(root, name)
+    manifest = root / name / "manifest.toml"
+    manifest.write_text(manifest.read_text().replace('service = "api"', 'service = "api"\nchannel = "email"'))
