@@ -110,8 +110,8 @@ def opened(row: SealedRow, clinic: Clinic) -> Call:
         payload=kept["payload"],
         request_id=kept["request"],
         subject=kept["subject"],
-        idempotency_key=kept["key"]
-        or f"waiting\n{row.id}",  # a header holds no line break: nobody's own key is like this
+        # A header holds no line break, so no caller's own key is like this.
+        idempotency_key=kept["key"] or f"waiting\n{row.id}",
         id=UUID(bytes=row.id.bytes),
         waited=Waited(row.fingerprint, tuple(kept["withheld"])),
     )
