@@ -29,14 +29,19 @@ from gateway.ledger.log import Ledger
 from gateway.ledger.proofs import Proofs
 from gateway.ledger.writer import Writer
 from gateway.log import Log
+from gateway.people import People
 from gateway.store import keys
+from gateway.store import people as people_rows
 from gateway.store.embedded import Embedded
 from gateway.store.migrate import migrate
 from gateway.store.pool import Store
 from gateway.subjects import Subjects
 from gateway.templates import Templates
 from gateway.vault import Vault
+from gateway.web import auditor, pages, vendors
+from gateway.web import settings as settings_pages
 from gateway.web.api.app import application
+from gateway.web.site import Site
 from gateway.webhooks.endpoints import Endpoints
 from gateway.webhooks.kinds import Kinds
 
@@ -44,6 +49,9 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 log = Log("gateway")
+
+PAGES = (*pages.PAGES, *settings_pages.PAGES, *vendors.PAGES, *auditor.PAGES)
+TABS = (*settings_pages.TABS, *vendors.TABS, *auditor.TABS, *pages.TABS)
 
 _WATCH_SECONDS = 1.0
 
@@ -112,6 +120,7 @@ async def opened(
             templates=Templates(store, connections, clock=clock),
             registers=Registers(store, registry, clock=clock),
             callers=callers,
+            people=People(store, vault, clock=clock),
             callbacks=callbacks,
             endpoints=Endpoints(store, connections, clock=clock),
             subjects=subjects,
@@ -124,7 +133,8 @@ async def opened(
                 connector: _route(registry, connector, sandboxes.get(connector)) for connector in registry.connectors
             },
         )
-        yield House(settings, rooms, callers, writer, application(rooms, settings))
+        site = Site(rooms, settings, PAGES, TABS)
+        yield House(settings, rooms, callers, writer, application(rooms, settings, site))
 
 
 @asynccontextmanager
@@ -184,6 +194,12 @@ async def rotate(settings: Settings, *, tell: Callable[[str], None]) -> None:
                 for row in await keys.all_of(connection, tenant):
                     await keys.rewrap(connection, tenant, vault.rewrapped(tenant, row))
             tell(f"{done} of {len(tenants)} clinics rewrapped")
+        async with store.nobody() as connection:
+            known = await people_rows.all_keys(connection)
+        for person, key in known:
+            async with store.person(person) as connection:
+                await people_rows.rewrap(connection, person, vault.rewrapped(person, key))
+        tell(f"{len(known)} people rewrapped")
 
 
 def _route(registry: Registry, connector: str, sandbox: str | None) -> Route:

@@ -61,6 +61,8 @@ class Settings(BaseModel):
     """How long a caller may take to send a body."""
     public_url: Annotated[str | None, StringConstraints(max_length=300), AfterValidator(_is_public)] = None
     """How vendors reach this gateway, https://... ; some sign the address that they call."""
+    trusted_proxies: Annotated[int, Field(ge=0, le=10)] = 0
+    """How many proxies of one's own stand before the gateway: people's addresses are read behind them."""
 
     @model_validator(mode="before")
     @classmethod

@@ -22,6 +22,7 @@ class Area(StrEnum):
     AGREEMENTS = "agreements"
     SUBJECTS = "subjects"
     TEMPLATES = "templates"
+    PEOPLE = "people"
 
 
 class Verb(StrEnum):

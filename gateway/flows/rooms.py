@@ -17,6 +17,7 @@ from gateway.egress import Door, Route
 from gateway.flows.register import Registers
 from gateway.ledger.log import Ledger
 from gateway.ledger.proofs import Proofs
+from gateway.people import People
 from gateway.store.pool import Store
 from gateway.subjects import Subjects
 from gateway.templates import Templates
@@ -37,6 +38,7 @@ class Rooms:
     templates: Templates
     registers: Registers
     callers: Callers
+    people: People
     callbacks: Callbacks
     endpoints: Endpoints
     subjects: Subjects

@@ -17,7 +17,7 @@ import asyncpg
 
 from gateway.store import jobs
 from gateway.store.errors import MigrationRefused, connecting, outages
-from gateway.store.pool import ROLE
+from gateway.store.pool import AUDITOR_ROLE, ROLE
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -77,7 +77,8 @@ async def migrate(dsn: str, folder: Path = MIGRATIONS) -> list[str]:
         with outages(connection):
             await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
             _check_server(connection)
-            await _ensure_role(connection)
+            for role in (ROLE, AUDITOR_ROLE):
+                await _ensure_role(connection, role)
             applied = await _apply(connection, migrations)
             if folder == MIGRATIONS:
                 await jobs.install(connection)
@@ -125,12 +126,12 @@ def _compare(recorded: list[Any], migrations: tuple[Migration, ...]) -> None:
             )
 
 
-async def _ensure_role(connection: Any) -> None:
-    """Make sure that the request role exists, is harmless, and that this user can act as it."""
+async def _ensure_role(connection: Any, name: str) -> None:
+    """Make sure that a role of ours exists, is harmless, and that this user can act as it."""
     for _ in range(_ROLE_ATTEMPTS):
         try:
             async with connection.transaction():
-                await _create_role(connection)
+                await _create_role(connection, name)
             return
         except (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
             pass  # roles belong to the whole cluster: another database's migration was faster
@@ -139,25 +140,25 @@ async def _ensure_role(connection: Any) -> None:
                 raise
         except asyncpg.InsufficientPrivilegeError as error:
             raise MigrationRefused(
-                f"This database user may not create roles: run `CREATE ROLE {ROLE} NOLOGIN` and "
-                f"`GRANT {ROLE} TO <this user>` as an administrator, then migrate again"
+                f"This database user may not create roles: run `CREATE ROLE {name} NOLOGIN` and "
+                f"`GRANT {name} TO <this user>` as an administrator, then migrate again"
             ) from error
         await asyncio.sleep(0.05)
-    raise MigrationRefused(f"The role {ROLE} keeps changing: stop the other migrations and migrate again")
+    raise MigrationRefused(f"The role {name} keeps changing: stop the other migrations and migrate again")
 
 
-async def _create_role(connection: Any) -> None:
+async def _create_role(connection: Any, name: str) -> None:
     role = await connection.fetchrow(
-        "SELECT rolsuper, rolbypassrls, rolcanlogin FROM pg_roles WHERE rolname = $1", ROLE
+        "SELECT rolsuper, rolbypassrls, rolcanlogin FROM pg_roles WHERE rolname = $1", name
     )
     if role is None:
-        await connection.execute(f"CREATE ROLE {ROLE} NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS")
+        await connection.execute(f"CREATE ROLE {name} NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS")
     elif any(role):
         raise MigrationRefused(
-            f"The role {ROLE} may log in or is not bound by row-level security: "
-            f"run `ALTER ROLE {ROLE} NOLOGIN NOSUPERUSER NOBYPASSRLS` as an administrator"
+            f"The role {name} may log in or is not bound by row-level security: "
+            f"run `ALTER ROLE {name} NOLOGIN NOSUPERUSER NOBYPASSRLS` as an administrator"
         )
     # 'SET' exists since PostgreSQL 16, where the creator of a role is not yet allowed to act as it.
     privilege = "SET" if connection.get_server_version().major >= 16 else "MEMBER"
-    if not await connection.fetchval("SELECT pg_has_role($1, $2)", ROLE, privilege):
-        await connection.execute(f"GRANT {ROLE} TO CURRENT_USER")
+    if not await connection.fetchval("SELECT pg_has_role($1, $2)", name, privilege):
+        await connection.execute(f"GRANT {name} TO CURRENT_USER")

@@ -2,7 +2,8 @@
 
 Every connection works as the role gateway_request, which owns nothing and is subject to row-level security. A
 transaction names its tenants in the setting `gateway.tenants` (uuids, comma-separated, empty for none); the policies
-compare each row with it, and the setting ends with the transaction.
+compare each row with it, and the setting ends with the transaction. What is a person's own is seen in the same way by a
+transaction that names the person in `gateway.person`. An auditor's pages read as gateway_auditor, which can only select.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ import orjson
 from gateway.store.errors import StoreRefused, connecting, outages
 
 ROLE = "gateway_request"
+AUDITOR_ROLE = "gateway_auditor"
 SET_TENANTS = "SELECT set_config('gateway.tenants', $1, true)"
+SET_PERSON = "SELECT set_config('gateway.person', $1, true)"
 
 _CONNECT_SECONDS = 10
 _ACQUIRE_SECONDS = 10
@@ -93,6 +96,27 @@ class Store:
     def nobody(self) -> AbstractAsyncContextManager[asyncpg.Connection]:
         """A transaction that sees no tenant's rows, only those that belong to none."""
         return self.tenants(())
+
+    @asynccontextmanager
+    async def person(self, person: UUID, *tenants: UUID) -> AsyncIterator[asyncpg.Connection]:
+        """A transaction that sees what is this person's own, and these tenants' rows."""
+        async with self.tenants(tenants) as connection:
+            await connection.fetchval(SET_PERSON, str(person))
+            yield connection
+
+    @asynccontextmanager
+    async def reading(self, tenant: UUID) -> AsyncIterator[asyncpg.Connection]:
+        """A transaction that sees one tenant's rows and can change nothing, by the database's own word."""
+        setting = tenants_setting((tenant,))
+        connection = await self._acquire()
+        try:
+            with outages(connection):
+                async with connection.transaction(readonly=True):
+                    await connection.execute(f"SET LOCAL ROLE {AUDITOR_ROLE}")
+                    await connection.fetchval(SET_TENANTS, setting)
+                    yield connection
+        finally:
+            await self._release(connection)
 
     async def dedicated(
         self, *, name: str = "clinic-gateway ledger", plain: bool = False, command_seconds: float | None = None

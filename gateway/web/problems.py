@@ -70,7 +70,7 @@ class Problem:
 
 def told(failure: Exception, request_id: str) -> Problem:
     """What the caller is told of a failure; one that we did not foresee is logged by its type and told as 500."""
-    return problem_of(_known(failure, request_id), request_id)
+    return problem_of(known(failure, request_id), request_id)
 
 
 def problem_of(error: GatewayError, request_id: str) -> Problem:
@@ -95,13 +95,14 @@ def problem_of(error: GatewayError, request_id: str) -> Problem:
     return Problem(error.status, _headers(error), orjson.dumps(document))
 
 
-def _known(failure: Exception, request_id: str) -> GatewayError:
+def known(failure: Exception, request_id: str) -> GatewayError:
+    """A failure as an error of ours; one that we did not foresee is logged by its type and told as nothing but that."""
     if isinstance(failure, GatewayError) and failure.status < 500:
         return failure
-    known = failure if isinstance(failure, GatewayError) else outage(failure)
+    ours = failure if isinstance(failure, GatewayError) else outage(failure)
     log.error("request_failed", failure=failure, request=request_id)
-    if isinstance(known, Unavailable):
-        return known
+    if isinstance(ours, Unavailable):
+        return ours
     return GatewayError()  # its details, if it has any, are the operator's
 
 

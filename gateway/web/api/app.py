@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Protocol
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -73,7 +73,20 @@ OPERATIONS: Final = (
 )
 
 
-def application(rooms: Rooms, settings: Settings) -> ASGIApp:
+_SOFTWARE: Final = ("/v1", "/abdm/", hooks.PREFIX)  # paths that no browser shows to anybody
+
+
+class Pages(Protocol):
+    """The pages beside the API."""
+
+    def routes(self) -> list[Route]:
+        """Where they are."""
+
+    async def missing(self, request: Request, error: GatewayError) -> Response:
+        """What a browser is shown where nothing is."""
+
+
+def application(rooms: Rooms, settings: Settings, pages: Pages) -> ASGIApp:
     """The gateway over HTTP."""
     limits = Limits(settings.max_body_bytes, settings.body_seconds)
     call, hook, desk = CallEndpoint(rooms, limits), HookEndpoint(rooms, limits), Desk(rooms, limits)
@@ -81,7 +94,12 @@ def application(rooms: Rooms, settings: Settings) -> ASGIApp:
     routes = desk.routes((*OPERATIONS, described))
     # For the other methods of the paths; a POST does not come this way.
     routes += [Route(calls.PATH, call, methods=["POST"]), Route(hooks.PATH, hook, methods=["POST"])]
-    rest = Starlette(routes=routes, exception_handlers={HTTPException: _told, Exception: _told})
+    routes += pages.routes()
+
+    async def told(request: Request, failure: Exception) -> Response:
+        return await _told(request, failure, pages)
+
+    rest = Starlette(routes=routes, exception_handlers={HTTPException: told, Exception: told})
     rest.router.redirect_slashes = False
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -95,12 +113,18 @@ def application(rooms: Rooms, settings: Settings) -> ASGIApp:
     return application
 
 
-async def _told(request: Request, failure: Exception) -> Response:
-    """What Starlette found wrong, as a problem document."""
+async def _told(request: Request, failure: Exception, pages: Pages) -> Response:
+    """What Starlette found wrong: a page for a browser that looks for one, otherwise a problem document."""
     asked = request_id(request.scope["headers"])
     error: Exception = failure
     headers: dict[str, str] = {}
     if isinstance(failure, HTTPException):
         headers = {name.lower(): value for name, value in (failure.headers or {}).items()}
         error = {404: NoSuchRoute, 405: MethodNotAllowed}.get(failure.status_code, GatewayError)()
+    if isinstance(error, NoSuchRoute) and not _is_for_software(request):
+        return await pages.missing(request, error)
     return problem_response(error, asked, **headers)
+
+
+def _is_for_software(request: Request) -> bool:
+    return request.url.path.startswith(_SOFTWARE) or "text/html" not in request.headers.get("accept", "")

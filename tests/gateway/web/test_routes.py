@@ -63,7 +63,7 @@ async def test_an_unknown_parameter_is_refused_with_the_known_ones(api: Api, ope
 @pytest.mark.parametrize(
     "path",
     [
-        "/", "/v1", "/v1/", "/v1/calls/", "/v1/nothing", "/v1/connections/", "/v1/keys/a/b", "/favicon.ico",
+        "/v1", "/v1/", "/v1/calls/", "/v1/nothing", "/v1/connections/", "/v1/keys/a/b", "/favicon.ico",
         "//v1/catalog", "/v1/%2e%2e/readyz", "/V1/catalog",
     ],
 )  # fmt: skip
