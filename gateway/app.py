@@ -120,7 +120,7 @@ async def opened(
             templates=Templates(store, connections, clock=clock),
             registers=Registers(store, registry, clock=clock),
             callers=callers,
-            people=People(store, vault, clock=clock),
+            people=People(store, vault, connections.clinic, clock=clock),
             callbacks=callbacks,
             endpoints=Endpoints(store, connections, clock=clock),
             subjects=subjects,

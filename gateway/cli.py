@@ -14,6 +14,8 @@ from uuid import UUID
 
 import typer
 
+from gateway.cli_people import oidc_app, person_app
+
 if TYPE_CHECKING:
     from gateway.config import Settings
     from gateway.demo import Demo
@@ -34,6 +36,8 @@ connectors_app = typer.Typer(no_args_is_help=True, help="Connectors: check what 
 app.add_typer(tenant_app, name="tenant")
 app.add_typer(key_app, name="key")
 app.add_typer(issuer_app, name="issuer")
+app.add_typer(person_app, name="person")
+app.add_typer(oidc_app, name="oidc")
 app.add_typer(keys_app, name="keys")
 app.add_typer(connectors_app, name="connectors")
 
@@ -61,13 +65,13 @@ def demo(port: Port = None, data: Data = None, as_json: Json = False) -> None:
 
     # A first-time user reads what is printed, not logs.
     quiet = None if "GATEWAY_LOG_LEVEL" in os.environ else "WARNING"
-    settings = _settings(port=port, data_dir=data, log_level=quiet)
+    settings = settings_of(port=port, data_dir=data, log_level=quiet)
 
-    async def run() -> None:
+    async def work() -> None:
         async with running(settings, any_port=port is None) as clinic:
             await _until_stopped(_introduce(clinic, as_json=as_json))
 
-    _run(run(), settings)
+    run(work(), settings)
 
 
 @app.command()
@@ -77,15 +81,15 @@ def serve(port: Port = None, host: Host = None, data: Data = None) -> None:
     from gateway.serve import listening, serving
     from gateway.store import jobs
 
-    settings = _settings(port=port, host=host, data_dir=data)
+    settings = settings_of(port=port, host=host, data_dir=data)
 
-    async def run() -> None:
+    async def work() -> None:
         listener = listening(settings.host, settings.port)
         async with opened(settings) as house, serving(house.web, listener) as url:
             typer.echo(f"Clinic Gateway serves on {url}")
             await _until_stopped(asyncio.to_thread(jobs.load))  # before the first event comes
 
-    _run(run(), settings)
+    run(work(), settings)
 
 
 @app.command()
@@ -94,15 +98,15 @@ def worker(data: Data = None) -> None:
     from gateway.app import opened
     from gateway.jobs import Jobs
 
-    settings = _settings(data_dir=data)
+    settings = settings_of(data_dir=data)
 
-    async def run() -> None:
+    async def work() -> None:
         async with opened(settings) as house, Jobs(house.rooms).running() as jobs:
             await jobs.ready.wait()
             typer.echo("Clinic Gateway works")
             await _until_stopped()
 
-    _run(run(), settings)
+    run(work(), settings)
 
 
 @app.command()
@@ -111,14 +115,14 @@ def migrate(data: Data = None) -> None:
     from gateway.app import database
     from gateway.store.migrate import migrate as bring_up
 
-    settings = _settings(data_dir=data)
+    settings = settings_of(data_dir=data)
 
-    async def run() -> None:
+    async def work() -> None:
         async with database(settings) as dsn:
             applied = await bring_up(dsn)
         typer.echo("\n".join(f"applied {name}" for name in applied) or "the database is up to date")
 
-    _run(run(), settings)
+    run(work(), settings)
 
 
 @app.command()
@@ -139,7 +143,7 @@ def doctor(data: Data = None) -> None:
     """Look at everything the gateway needs and say what is wrong and how to mend it."""
     from gateway.doctor import examine
 
-    settings = _settings(data_dir=data)
+    settings = settings_of(data_dir=data)
     sys.exit(0 if asyncio.run(examine(settings)) else 1)
 
 
@@ -148,13 +152,13 @@ def tenant_create(name: str, data: Data = None) -> None:
     """Add a clinic; prints its id."""
     from gateway.app import opened
 
-    settings = _settings(data_dir=data)
+    settings = settings_of(data_dir=data)
 
-    async def run() -> None:
+    async def work() -> None:
         async with opened(settings) as house:
             typer.echo(str(await house.rooms.connections.create_tenant(name)))
 
-    _run(run(), settings)
+    run(work(), settings)
 
 
 @key_app.command("create")
@@ -169,15 +173,15 @@ def key_create(
     from gateway.calls import Actor
     from scopes.scope import Scope
 
-    settings = _settings(data_dir=data)
+    settings = settings_of(data_dir=data)
     scopes = tuple(Scope.parse(text) for text in scope)
 
-    async def run() -> None:
+    async def work() -> None:
         async with opened(settings) as house:
             operator = Actor("system", "operator", tenant, ())
             typer.echo((await house.rooms.callers.create_key(operator, title, scopes, expires_at=None))[0])
 
-    _run(run(), settings)
+    run(work(), settings)
 
 
 @issuer_app.command("add")
@@ -189,21 +193,30 @@ def issuer_add(
     role: Annotated[
         list[str], typer.Option(help="A role's scopes, as desk=calls:write,catalog:read; repeat for more.")
     ],
+    link_role: Annotated[
+        list[str] | None, typer.Option(help="A role that its one-time links may give to people; repeat for more.")
+    ] = None,
+    frame: Annotated[
+        list[str] | None, typer.Option(help="An origin that may show the pages in a frame, as https://host.")
+    ] = None,
     data: Data = None,
 ) -> None:
     """Trust an issuer's tokens for a clinic, or replace what it is trusted with."""
     from gateway.app import opened
     from gateway.calls import Actor
 
-    settings, keys, roles = _settings(data_dir=data), _key_set(jwks), _roles(role)
+    settings, keys, roles = settings_of(data_dir=data), _key_set(jwks), _roles(role)
+    links = [each for each in link_role or () if _is_role(each)]
 
-    async def run() -> None:
+    async def work() -> None:
         async with opened(settings) as house:
             operator = Actor("system", "operator", tenant, ())
-            await house.rooms.callers.add_issuer(operator, issuer, audience, jwks=keys, roles=roles)
+            await house.rooms.callers.add_issuer(
+                operator, issuer, audience, jwks=keys, roles=roles, link_roles=links, frames=frame or ()
+            )
             typer.echo(f"{issuer} is trusted; its roles: {', '.join(roles)}")
 
-    _run(run(), settings)
+    run(work(), settings)
 
 
 @keys_app.command("new")
@@ -211,7 +224,7 @@ def keys_new(data: Data = None) -> None:
     """Make the key files that are missing; every gateway on one database needs the same ones."""
     from gateway.keyfiles import make
 
-    made = make(_settings(data_dir=data))
+    made = make(settings_of(data_dir=data))
     typer.echo("\n".join(f"made {path}" for path in made) or "the key files are all there")
 
 
@@ -220,8 +233,8 @@ def keys_rotate(data: Data = None) -> None:
     """Put a new master key in front and wrap every clinic's data key under it; calls go on meanwhile."""
     from gateway.app import rotate
 
-    settings = _settings(data_dir=data)
-    _run(rotate(settings, tell=typer.echo), settings)
+    settings = settings_of(data_dir=data)
+    run(rotate(settings, tell=typer.echo), settings)
 
 
 @connectors_app.command("new")
@@ -255,7 +268,7 @@ def connectors_check() -> None:
     sys.exit(1 if findings else 0)
 
 
-def _settings(**given: Any) -> Settings:
+def settings_of(**given: Any) -> Settings:
     from gateway.config import Settings
 
     return Settings.from_environment(**{name: value for name, value in given.items() if value is not None})
@@ -273,6 +286,14 @@ def _key_set(file: Path) -> dict[str, Any]:
     return found
 
 
+def _is_role(text: str) -> bool:
+    from gateway.people import Role
+
+    if text not in {str(role) for role in Role}:
+        raise typer.BadParameter(f"is one of {', '.join(Role)}", param_hint="--link-role")
+    return True
+
+
 def _roles(given: list[str]) -> dict[str, list[str]]:
     """Roles as they are written on the command line: role=scope,scope. A role that is there twice has both lists."""
     roles: dict[str, list[str]] = {}
@@ -284,7 +305,7 @@ def _roles(given: list[str]) -> dict[str, list[str]]:
     return roles
 
 
-def _run(work: Coroutine[Any, Any, None], settings: Settings) -> None:
+def run(work: Coroutine[Any, Any, None], settings: Settings) -> None:
     """Run on uvloop where there is one, with logs as the settings say."""
     from gateway.log import configure
 

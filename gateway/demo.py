@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import secrets
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -18,12 +19,15 @@ from gateway.errors import Conflict, NotFound
 from gateway.flows.connect import Wish, connect
 from gateway.jobs import Jobs
 from gateway.keyfiles import write_once
+from gateway.people import Role
 from gateway.serve import listening, serving
 from scopes.scope import Area, Scope, Verb
 from scopes.vocabulary import ConnectionState
 
 EVERYTHING = tuple(Scope(area, verb) for area in Area for verb in Verb)
-_KEPT = "demo.json"  # the demo's tenant and key, in the data folder, readable by its owner only
+_KEPT = "demo.json"  # the demo's tenant, key and people, in the data folder, readable by its owner only
+_DOMAIN = "demo.example"
+_NAMES = {Role.OWNER: "Olena Marsh", Role.AUDITOR: "Anouk Reyes", Role.VENDOR: "Viktor Lind"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +38,17 @@ class Demo:
     api_key: str
     tenant: UUID
     house: House
+    people: Mapping[str, Mapping[str, str]]  # role -> the address and password to sign in with
 
     def line(self) -> dict[str, Any]:
-        """What a first-time user needs; `sign_in` has a value from the day there are pages."""
-        return {"url": self.url, "api_key": self.api_key, "tenant": str(self.tenant), "sign_in": None}
+        """What a first-time user needs."""
+        sign_in = {"url": self.sign_in_url, **self.people[Role.OWNER]}
+        return {"url": self.url, "api_key": self.api_key, "tenant": str(self.tenant), "sign_in": sign_in}
+
+    @property
+    def sign_in_url(self) -> str:
+        """Where people sign in: by a name and not a number, since passkeys belong to a name."""
+        return f"{self.url.replace('//127.0.0.1:', '//localhost:')}/sign-in"
 
 
 @asynccontextmanager
@@ -56,24 +67,25 @@ async def running(settings: Settings, *, any_port: bool = False) -> AsyncIterato
             for connector_id, vendor in vendors.items()
         }
         house = await stack.enter_async_context(opened(settings, sandboxes=sandboxes))
-        tenant, api_key = await _clinic(house)
+        tenant, api_key, people = await _clinic(house)
         for connector_id in sandboxes:
             await _connected(house, tenant, house.rooms.registry.connector(connector_id))
         await stack.enter_async_context(Jobs(house.rooms).running())
         url = await stack.enter_async_context(serving(house.web, listener))
         for connector_id, vendor in vendors.items():
             await _calling_back(house, tenant, house.rooms.registry.connector(connector_id), vendor, url)
-        yield Demo(url, api_key, tenant, house)
+        yield Demo(url, api_key, tenant, house, people)
 
 
-async def _clinic(house: House) -> tuple[UUID, str]:
-    """The demo's clinic and its API key, from the data folder or new."""
+async def _clinic(house: House) -> tuple[UUID, str, Mapping[str, Mapping[str, str]]]:
+    """The demo's clinic, its API key and its people, from the data folder or new."""
     kept = house.settings.data_dir / _KEPT
     if not kept.exists():
         tenant = await house.rooms.connections.create_tenant("Demo clinic")
         api_key, _ = await house.rooms.callers.create_key(_demo(tenant), "demo", EVERYTHING, expires_at=None)
+        made = {"tenant": str(tenant), "api_key": api_key, "people": await _invented(house)}
         # Another demo on the same folder may have been faster: then it is its clinic that both show.
-        write_once(kept, orjson.dumps({"tenant": str(tenant), "api_key": api_key}).decode())
+        write_once(kept, orjson.dumps(made).decode())
     known = orjson.loads(kept.read_bytes())
     tenant = UUID(known["tenant"])
     try:
@@ -81,7 +93,33 @@ async def _clinic(house: House) -> tuple[UUID, str]:
     except NotFound:
         fix = f"Remove {kept} to begin with a new clinic."
         raise NotFound("The clinic of the last demo is not in this database.", fix=fix) from None
-    return tenant, known["api_key"]
+    if "people" not in known:  # it was made before there were pages
+        known["people"] = await _invented(house)
+        draft = kept.with_suffix(".new")
+        draft.unlink(missing_ok=True)
+        write_once(draft, orjson.dumps(known).decode())
+        draft.replace(kept)
+    await _peopled(house, tenant, known["people"])
+    return tenant, known["api_key"], known["people"]
+
+
+async def _invented(house: House) -> dict[str, dict[str, str]]:
+    """An address and a password for each of the demo's people; a database may hold another demo's already."""
+    taken = await house.rooms.people.accounts.person_of(f"{Role.OWNER}@{_DOMAIN}") is not None
+    domain = f"{secrets.token_hex(3)}.{_DOMAIN}" if taken else _DOMAIN
+    return {str(role): {"email": f"{role}@{domain}", "password": secrets.token_urlsafe(12)} for role in _NAMES}
+
+
+async def _peopled(house: House, tenant: UUID, people: Mapping[str, Mapping[str, str]]) -> None:
+    """Make the accounts that are not there yet, unless the user removed them."""
+    accounts = house.rooms.people.accounts
+    for role, name in _NAMES.items():
+        given = people[role]
+        if await accounts.person_of(given["email"]) is not None:
+            continue
+        with suppress(Conflict):  # another demo on the same folder was faster
+            person = await accounts.create(name, email=given["email"], password=given["password"])
+            await accounts.join(_demo(tenant), person, role)
 
 
 async def _connected(house: House, tenant: UUID, connector: Connector) -> None:

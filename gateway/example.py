@@ -95,6 +95,9 @@ def shown(clinic: Demo, example: Example) -> None:
     console.print(Panel(table, title="An example call, and what the ledger says about it", expand=False))
     console.print()
     console.print("[bold]Clinic Gateway[/] serves on", clinic.url, style="bold", highlight=False)
+    owner = clinic.people["owner"]
+    console.print("Sign in at   ", clinic.sign_in_url, style="bold", highlight=False)
+    console.print("as           ", f"{owner['email']}  password {owner['password']}", highlight=False, soft_wrap=True)
     console.print("API key      ", clinic.api_key, highlight=False, soft_wrap=True)
     console.print("Clinic       ", str(clinic.tenant), highlight=False)
     console.print()

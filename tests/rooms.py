@@ -38,7 +38,7 @@ LAYERS = (
     (5, "gateway/jobs.py"),
     (
         6,
-        "gateway/cli.py gateway/cli/*.py gateway/app.py gateway/serve.py gateway/keyfiles.py gateway/demo.py "
+        "gateway/cli.py gateway/cli_people.py gateway/app.py gateway/serve.py gateway/keyfiles.py gateway/demo.py "
         "gateway/demo/*.py gateway/doctor.py gateway/example.py",
     ),
     (5, "gateway/web/*.py"),

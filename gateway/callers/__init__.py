@@ -3,6 +3,7 @@
 callers.py    finds the actor behind a bearer token, and remembers it for a while
 api_key.py    the form of an API key, and its hash
 token.py      what makes a host's token genuine
+link.py       what makes a host's one-time link for a person genuine
 issue.py      makes and revokes keys, trusts issuers; each with its ledger entry
 """
 

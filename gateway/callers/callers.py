@@ -18,6 +18,8 @@ from uuid import UUID
 from gateway.callers import issue
 from gateway.callers.api_key import PREFIX, ApiKey
 from gateway.callers.issue import Issued
+from gateway.callers.link import Link
+from gateway.callers.link import read as read_link
 from gateway.callers.token import MAX_TOKEN_CHARACTERS, Bearer, Issuer, issuer_named_in
 from gateway.calls import Actor
 from gateway.errors import NotFound, Unauthenticated
@@ -111,12 +113,29 @@ class Callers:
         return row
 
     async def add_issuer(
-        self, actor: Actor, issuer: str, audience: str, *, jwks: Mapping[str, Any], roles: Mapping[str, Sequence[str]]
+        self,
+        actor: Actor,
+        issuer: str,
+        audience: str,
+        *,
+        jwks: Mapping[str, Any],
+        roles: Mapping[str, Sequence[str]],
+        link_roles: Sequence[str] = (),
+        frames: Sequence[str] = (),
     ) -> None:
-        """Trust an issuer's tokens: under these keys, for this audience; `roles` maps its roles to our scopes."""
-        row = IssuerRow(issuer, audience, jwks, roles)
+        """Trust an issuer's tokens: under these keys, for this audience; `roles` maps its roles to our scopes.
+
+        Its one-time links may give the people's roles of `link_roles`, and `frames` may show their pages.
+        """
+        row = IssuerRow(issuer, audience, jwks, roles, list(link_roles), list(frames))
         await issue.add_issuer(self._store, actor, row, now=self._clock())
         self.forget(actor.tenant)
+
+    async def link(self, token: str) -> Link:
+        """What a host's one-time link says, when it is genuine; raises Unauthenticated. Using it up is the flow's."""
+        now = self._clock().timestamp()
+        issuer, _ = await self._issuer(issuer_named_in(token), now)
+        return read_link(issuer, token, now=now)
 
     async def _by_key(self, text: str, now: float) -> _Remembered:
         key = ApiKey.parse(text)

@@ -63,6 +63,8 @@ async def add_issuer(store: Store, actor: Actor, row: IssuerRow, *, now: datetim
     scopes = sorted({scope for held in issuer.roles.values() for scope in held})
     _check_held(actor, scopes)
     entry = {**_about(actor, f"issuer:{row.issuer}", "active"), "scopes": [str(scope) for scope in scopes]}
+    if row.link_roles:
+        entry["query"] = {"link_roles": sorted(row.link_roles), "frames": sorted(row.frames)}
     try:
         async with store.tenant(actor.tenant) as connection:
             await rows.put_issuer(connection, actor.tenant, row)

@@ -7,6 +7,7 @@ from the issuer's registered set only (jku, x5u and jwk in a header are not look
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ _REGISTRIES = {
     kind: jws.JWSRegistry(algorithms=algorithms, strict_check_header=False) for kind, algorithms in _ALGORITHMS.items()
 }
 _CURVES = {"EC": "P-256", "OKP": "Ed25519"}
+_ORIGIN = re.compile(r"https://[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?")
 _RSA_BITS = (2048, 8192)  # NIST SP 800-131A; more than 8192 bits only costs us time
 
 warnings.filterwarnings("ignore", message="EdDSA is deprecated", category=SecurityWarning)
@@ -59,6 +61,8 @@ class Issuer:
     audience: str
     keys: Mapping[str, Key] = field(repr=False)
     roles: Mapping[str, tuple[Scope, ...]]
+    link_roles: frozenset[str] = frozenset()
+    frames: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, tenant: UUID, row: IssuerRow) -> Self:
@@ -66,11 +70,22 @@ class Issuer:
         for path, text in (("issuer", row.issuer), ("audience", row.audience)):
             if not 1 <= len(text) <= _MAX_TEXT or not text.isprintable():
                 raise _wrong(path, f"must be 1 to {_MAX_TEXT} printable characters")
-        return cls(tenant, row.issuer, row.audience, _keys(row.jwks), _roles(row.roles))
+        for origin in row.frames:
+            if not _ORIGIN.fullmatch(origin):
+                raise _wrong("frames", "must list origins: https://host")
+        return cls(
+            tenant, row.issuer, row.audience, _keys(row.jwks), _roles(row.roles), frozenset(row.link_roles),
+            tuple(row.frames),
+        )  # fmt: skip
 
     def check(self, token: str, *, now: float) -> Bearer:
         """Read a token, or raise Unauthenticated with the rule that it breaks; never with a word of the token."""
-        claims = self._genuine_claims(token)
+        claims = self.claims(token, now=now)
+        return Bearer(claims["sub"], _moment(claims, "exp"), self._scopes(claims.get("roles")))
+
+    def claims(self, token: str, *, now: float, types: frozenset[str] = _TYPES) -> Mapping[str, Any]:
+        """The claims of a genuine token of this issuer, for this audience and tenant, now; or Unauthenticated."""
+        claims = self._genuine_claims(token, types)
         if claims.get("iss") != self.name:
             raise Unauthenticated("the token's issuer is not the one that signed it")
         audience = claims.get("aud")
@@ -81,9 +96,10 @@ class Issuer:
             raise Unauthenticated("the token needs a subject (sub)")
         if claims.get("tenant", str(self.tenant)) != str(self.tenant):
             raise Unauthenticated("the token is for another tenant")
-        return Bearer(subject, _valid_until(claims, now), self._scopes(claims.get("roles")))
+        _check_times(claims, now)
+        return claims
 
-    def _genuine_claims(self, token: str) -> Mapping[str, Any]:
+    def _genuine_claims(self, token: str, types: frozenset[str]) -> Mapping[str, Any]:
         header = _part(token, 0)
         kid = header.get("kid")
         key = self.keys.get(kid) if isinstance(kid, str) else None
@@ -93,7 +109,7 @@ class Issuer:
         declared = key.get("alg")
         if header.get("alg") not in algorithms or (isinstance(declared, str) and declared != header.get("alg")):
             raise Unauthenticated("the token is signed with an algorithm that its key is not for")
-        if "crit" in header or "b64" in header or str(header.get("typ", "JWT")).lower() not in _TYPES:
+        if "crit" in header or "b64" in header or str(header.get("typ", "JWT")).lower() not in types:
             raise Unauthenticated("the token is of a kind that is not taken")
         try:
             signed = jws.deserialize_compact(token, key, registry=_REGISTRIES[key.key_type])
@@ -138,8 +154,8 @@ def _object(text: bytes | None) -> Mapping[str, Any]:
     return read
 
 
-def _valid_until(claims: Mapping[str, Any], now: float) -> float:
-    """Check the times (RFC 7519 4.1.4 to 4.1.6) and return the expiry."""
+def _check_times(claims: Mapping[str, Any], now: float) -> None:
+    """Check the times (RFC 7519 4.1.4 to 4.1.6)."""
     expires_at, issued_at = _moment(claims, "exp"), _moment(claims, "iat")
     if now >= expires_at + LEEWAY_SECONDS:
         raise Unauthenticated("the token has expired")
@@ -149,7 +165,6 @@ def _valid_until(claims: Mapping[str, Any], now: float) -> float:
         raise Unauthenticated("the token is not valid yet")
     if not 0 < expires_at - issued_at <= MAX_LIFETIME_SECONDS:
         raise Unauthenticated(f"a token may live for {MAX_LIFETIME_SECONDS // 3600} hours at most")
-    return expires_at
 
 
 def _moment(claims: Mapping[str, Any], name: str) -> float:

@@ -47,6 +47,7 @@ async def wake_callbacks(rooms: Rooms) -> None:
 
 async def keep(rooms: Rooms) -> None:
     """Destroy what each clinic has kept long enough, and the queue's own traces."""
+    await rooms.people.sessions.forget()
     async with rooms.store.nobody() as connection:
         await jobs.purge(connection, rooms.clock() - _QUEUE_LOG_KEPT)
         tenants = await events.all_tenants(connection)

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -26,6 +26,7 @@ from gateway.store.people import CredentialRow, MemberRow, MembershipRow, Person
 from gateway.store.pool import Store
 from scopes.fault import Fault
 
+Member: TypeAlias = MemberRow  # as pages see somebody of a clinic
 _EMAIL: Final = re.compile(r"[^\s@<>\"'\\,;:()\[\]\x00-\x1f]{1,64}@[^\s@<>\"'\\,;:()\[\]\x00-\x1f]{1,190}")
 _MOST_NAME: Final = 80
 
@@ -51,6 +52,11 @@ class Seals(Protocol):
 
     def keyring(self, tenant: UUID, rows: list[DataKeyRow]) -> Ring:
         """The data key, opened."""
+
+
+def ring_of(seals: Seals, person: UUID, known: CredentialRow) -> Ring:
+    """A person's data key, opened."""
+    return seals.keyring(person, [known.key])
 
 
 def normal_email(text: str) -> str | None:

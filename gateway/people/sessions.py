@@ -166,6 +166,11 @@ class Sessions:
         async with self._store.person(session.person) as connection:
             await rows.end_others(connection, session.person, session.id)
 
+    async def revoke_all(self, person: UUID) -> None:
+        """End all of a person's sessions."""
+        async with self._store.person(person) as connection:
+            await rows.end_others(connection, person, None)
+
     async def say(self, session: Session, said: Mapping[str, Any] | None) -> None:
         """Keep what the next page is to tell, or forget it."""
         async with self._store.person(session.person) as connection:

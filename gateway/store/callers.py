@@ -31,6 +31,8 @@ class IssuerRow(NamedTuple):
     audience: str
     jwks: Mapping[str, Any]
     roles: Mapping[str, Sequence[str]]
+    link_roles: Sequence[str] = ()  # roles of people that its one-time links may give
+    frames: Sequence[str] = ()  # origins that may show the pages in a frame
 
 
 async def key_owner(connection: asyncpg.Connection, key_id: str) -> UUID | None:
@@ -84,7 +86,9 @@ async def issuer_owner(connection: asyncpg.Connection, issuer: str) -> UUID | No
 async def issuer(connection: asyncpg.Connection, tenant: UUID, name: str) -> IssuerRow | None:
     """One issuer that a tenant trusts."""
     row = await connection.fetchrow(
-        "SELECT issuer, audience, jwks, roles FROM issuers WHERE tenant = $1 AND issuer = $2", tenant, name
+        "SELECT issuer, audience, jwks, roles, link_roles, frames FROM issuers WHERE tenant = $1 AND issuer = $2",
+        tenant,
+        name,
     )
     return IssuerRow(*row) if row else None
 
@@ -92,9 +96,10 @@ async def issuer(connection: asyncpg.Connection, tenant: UUID, name: str) -> Iss
 async def put_issuer(connection: asyncpg.Connection, tenant: UUID, row: IssuerRow) -> None:
     """Trust an issuer, or replace its row; raises asyncpg.UniqueViolationError when another tenant trusts it."""
     await connection.execute(
-        "INSERT INTO issuers (tenant, issuer, audience, jwks, roles) VALUES ($1, $2, $3, $4, $5) "
-        "ON CONFLICT (tenant, issuer) DO UPDATE "
-        "SET audience = excluded.audience, jwks = excluded.jwks, roles = excluded.roles",
+        "INSERT INTO issuers (tenant, issuer, audience, jwks, roles, link_roles, frames) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant, issuer) DO UPDATE "
+        "SET audience = excluded.audience, jwks = excluded.jwks, roles = excluded.roles, "
+        "link_roles = excluded.link_roles, frames = excluded.frames",
         tenant,
         *row,
     )

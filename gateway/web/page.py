@@ -45,6 +45,7 @@ class View:
     status: int = 200
     template: str | None = None  # where it is another than the page's own
     title: str | None = None
+    token: str | None = field(default=None, repr=False)  # the session's new token, when what was done gave it one
 
 
 @dataclass(frozen=True, slots=True)

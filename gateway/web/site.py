@@ -128,6 +128,9 @@ class Site:
     async def _response(self, page: Page, visit: Visit, found: View | Go | Content, asked: str) -> Response:
         if isinstance(found, Go):
             return await self._gone(visit, found, asked)
+        if isinstance(found, View) and found.token is not None:
+            session = await self._rooms.people.sessions.find(found.token)
+            visit = replace(visit, cookie=found.token, session=replace(session, is_new=True) if session else None)
         headers = self._headers(visit.session, asked)
         response: Response
         if isinstance(found, View):
