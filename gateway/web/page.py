@@ -124,6 +124,7 @@ class Visit:
 
 
 Act: TypeAlias = Callable[[Visit], Awaitable[View | Go | Content]]
+Again: TypeAlias = Callable[[Visit], Awaitable[View | Go]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +137,7 @@ class Page:
     method: str = "GET"
     title: str = ""
     template: str | None = None
-    again: Act | None = None  # shows the form once more, with its faults, when `act` finds the form wrong
+    again: Again | None = None  # shows the form once more, with its faults, when `act` finds the form wrong
     recent: bool = False  # changes who may sign in or act: the person has to have proved themselves a moment ago
     wide: bool = False  # tables that want the whole window
 

@@ -96,7 +96,7 @@ class Site:
         except (InvalidRequest, Conflict) as error:
             if page.again is None:
                 raise
-            found = await self._once_more(page, visit, error)
+            visit, found = await self._once_more(page, visit, error)
         return await self._response(page, visit, found, asked)
 
     async def _session(self, request: Request) -> Session | None:
@@ -118,12 +118,14 @@ class Site:
             device=device_of(request), origin=origin, base=origin + prefix, session=session,
         )  # fmt: skip
 
-    async def _once_more(self, page: Page, visit: Visit, error: GatewayError) -> View:
+    async def _once_more(self, page: Page, visit: Visit, error: GatewayError) -> tuple[Visit, View | Go]:
         """The form again, with what was typed and what is wrong with it."""
         assert page.again is not None
         faults = {fault.path: fault.message for fault in getattr(error, "faults", ())}
-        found = await page.again(replace(visit, faults=faults, problem=None if faults else error.detail))
-        return replace(found, status=error.status) if isinstance(found, View) else View(status=error.status)
+        told = sentence(error.detail) if not faults else None
+        visit = replace(visit, faults=faults, problem=told)
+        found = await page.again(visit)
+        return visit, replace(found, status=error.status) if isinstance(found, View) else found
 
     async def _response(self, page: Page, visit: Visit, found: View | Go | Content, asked: str) -> Response:
         if isinstance(found, Go):
@@ -259,7 +261,15 @@ async def _nothing(visit: Visit) -> View:
 
 
 def _told(error: GatewayError, asked: str) -> dict[str, Any]:
-    return {"status": error.status, "detail": error.detail, "fix": error.fix, "request_id": asked}
+    return {
+        "status": error.status, "detail": sentence(error.detail), "fix": sentence(error.fix), "request_id": asked,
+    }  # fmt: skip
+
+
+def sentence(text: str) -> str:
+    """A message of ours as a page tells it."""
+    text = text[:1].upper() + text[1:]
+    return text if not text or text.endswith((".", "?")) else f"{text}."
 
 
 def _let_in(page: Page, session: Session | None) -> None:
