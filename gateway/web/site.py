@@ -17,6 +17,7 @@ from gateway.flows.rooms import Rooms
 from gateway.people import Session
 from gateway.people.roles import TITLES
 from gateway.people.sessions import form_token, new_token
+from gateway.people.throttle import TooOften
 from gateway.web.browser import (
     Cookies,
     address_of,
@@ -224,7 +225,10 @@ class Site:
             device="", origin=origin, base=origin + prefix, session=session,
         )  # fmt: skip
         view = View(_told(error, asked), error.status, "problem.html", _TITLES.get(error.status, "That did not work"))
-        return await self._response(Page(path="", act=_nothing, needs=Gate.OPEN), visit, view, asked)
+        response = await self._response(Page(path="", act=_nothing, needs=Gate.OPEN), visit, view, asked)
+        if isinstance(error, TooOften):
+            response.headers["retry-after"] = str(error.seconds)
+        return response
 
     def _bare(self, failure: Exception, asked: str) -> Response:
         """The same without a session, when even that cannot be found."""

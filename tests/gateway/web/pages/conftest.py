@@ -6,15 +6,20 @@ import html
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx2
 import pytest
 
-from gateway.app import House
+from gateway import keyfiles
+from gateway.app import House, opened
 from gateway.calls import Actor
+from gateway.config import Settings
 from gateway.people import Role
+from tests.gateway.egress.vendor import Vendor
 from tests.gateway.house import Clinic
 
 PASSWORD = "correct horse battery staple"
@@ -75,10 +80,41 @@ class Browser:
 SignedIn = Callable[..., Awaitable[Browser]]
 
 
+class Clock:
+    """The house's clock: the true time, moved on as a test wants."""
+
+    def __init__(self) -> None:
+        self._ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self._ahead
+
+    def forward(self, **given: float) -> None:
+        """Let time pass."""
+        self._ahead += timedelta(**given)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The clock of this test's house."""
+    return Clock()
+
+
+@pytest.fixture
+async def house(dsn: str, tmp_path: Path, vendor: Vendor, clock: Clock) -> AsyncIterator[House]:
+    """A gateway whose time the test moves; what is on loopback may be reached without TLS."""
+    settings = Settings.from_environment({}, data_dir=tmp_path, database_url=dsn)
+    keyfiles.make(settings)
+    sandboxes = {"payments/stripe": f"http://127.0.0.1:{vendor.port}"}
+    async with opened(settings, sandboxes=sandboxes, clock=clock) as house:
+        yield house
+
+
 @pytest.fixture
 async def client(house: House) -> AsyncIterator[httpx2.AsyncClient]:
     """HTTP without a socket."""
-    transport = httpx2.ASGITransport(app=house.web)
+    address = ".".join(["10", *(str(part) for part in uuid4().bytes[:3])])  # attempts are counted by it
+    transport = httpx2.ASGITransport(app=house.web, client=(address, 50_000))
     async with httpx2.AsyncClient(transport=transport, base_url="http://gateway") as client:
         yield client
 
