@@ -27,7 +27,7 @@ from gateway.store.pool import Store
 from scopes.fault import Fault
 
 Member: TypeAlias = MemberRow  # as pages see somebody of a clinic
-_EMAIL: Final = re.compile(r"[^\s@<>\"'\\,;:()\[\]\x00-\x1f]{1,64}@[^\s@<>\"'\\,;:()\[\]\x00-\x1f]{1,190}")
+_EMAIL: Final = re.compile(r"[^\s@<>\"\\,;:()\[\]\x00-\x1f]{1,64}@[^\s@<>\"\\,;:()\[\]\x00-\x1f]{1,190}")
 _MOST_NAME: Final = 80
 
 

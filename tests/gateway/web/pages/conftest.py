@@ -19,6 +19,7 @@ from gateway.app import House, opened
 from gateway.calls import Actor
 from gateway.config import Settings
 from gateway.people import Role
+from gateway.people.sessions import Opening
 from tests.gateway.egress.vendor import Vendor
 from tests.gateway.house import Clinic
 
@@ -147,5 +148,20 @@ def signed_in(member: SignedIn) -> SignedIn:
         browser = await member(role, **given)
         assert (await browser.sign_in()).status_code == 303
         return browser
+
+    return make
+
+
+@pytest.fixture
+def holder(house: House, clinic: Clinic, client: httpx2.AsyncClient) -> SignedIn:
+    """A browser with a session, without the sign-in before it."""
+
+    async def make(role: Role = Role.OWNER, *, tenant: UUID | None = None, name: str = "Noor Haddad") -> Browser:
+        people, where = house.rooms.people, tenant or clinic.tenant
+        email = f"{uuid4().hex[:12]}@clinic.example"
+        person = await people.accounts.create(name, email=email)
+        await people.accounts.join(Actor("system", "test", where, ()), person, role)
+        opening = Opening(person=person, tenant=where, role=role, via="password", device="A test")
+        return Browser(client, {"gateway": await people.sessions.open(opening)}, person, email)
 
     return make
