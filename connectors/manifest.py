@@ -67,7 +67,17 @@ class CredentialRule(_Part):
     account_header: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")] | None = None
     account_pattern: str | None = None
     account_title: Sentence | None = None
+    account_example: str | None = None
     account_needed: bool = False
+
+    @model_validator(mode="after")
+    def _account_example_fits(self) -> Self:
+        if self.account_example is None:
+            if self.account_needed:
+                raise ValueError("an account is needed; give account_example")
+        elif not re.fullmatch(self.account_pattern or ".+", self.account_example):
+            raise ValueError("account_example does not fit account_pattern")
+        return self
 
     @property
     def has_accounts(self) -> bool:

@@ -102,7 +102,7 @@ class MessageStatus(Disclosed):
     """A vendor's word on how far a message came."""
 
     id: VendorId
-    status: Annotated[Word, discloses(Category.OPERATIONAL, "how far the message is")]
+    status: Status = None
     code: Annotated[Code | None, discloses(Category.OPERATIONAL, "the vendor's code for what went wrong")] = None
 
 
@@ -110,7 +110,7 @@ class Reply(Disclosed):
     """What a person's answer means; what they wrote stays with the vendor."""
 
     id: Annotated[MessageId, discloses(Category.IDENTIFIER, "the vendor's id of the reply")]
-    meaning: Annotated[Meaning, discloses(Category.APPOINTMENT, "what the reply comes down to")]
+    meaning: Annotated[Meaning | None, discloses(Category.APPOINTMENT, "what the reply comes down to")] = None
 
 
 class ReplyText(Reply):

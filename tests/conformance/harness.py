@@ -49,6 +49,10 @@ class CapturingEgress:
     callback_url: str | None = "https://gateway.example/hooks/0190163d-8694-7a3c-8f0e-6c7f3e8f7a01"
     requests: list[httpx2.Request] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        if self.account is None and self.manifest.credential.account_needed:
+            self.account = self.manifest.credential.account_example
+
     @property
     def base_url(self) -> str:
         return self.manifest.base_url
@@ -102,7 +106,8 @@ def sandbox_egress(connector: Connector, **given: Any) -> DirectEgress:
     """A door into the connector's own sandbox, in this process."""
     sandbox = connector.module("sandbox")
     client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=sandbox.create()))
-    given = {"credential": sandbox.CREDENTIAL, "base_url": connector.manifest.base_url, **given}
+    account = getattr(sandbox, "ACCOUNT", None)
+    given = {"credential": sandbox.CREDENTIAL, "base_url": connector.manifest.base_url, "account": account, **given}
     return DirectEgress(manifest=connector.manifest, client=client, **given)
 
 

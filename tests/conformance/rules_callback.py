@@ -98,7 +98,7 @@ def _further(event: CallbackEvent) -> dict[str, Any]:
     settles, answered = event.settles, event.answered
     said: dict[str, Any] = {}
     if settles is not None:
-        said["settles"] = [settles.key, settles.outcome, settles.code]
+        said["settles"] = [settles.key, settles.arrival.outcome, settles.code]
     if answered is not None:
         said["answered"] = [answered.channel, answered.wish]
     return said
