@@ -131,6 +131,7 @@ class Callbacks:
         self._doors: OrderedDict[UUID, Door] = OrderedDict()
         self.public_url = public_url
         self.trusts_host = trusts_host
+        self.served_at: str | None = None  # a demo's own address, at which its sandboxes call
         self.bursts = Bursts()
 
     async def door(self, connection_id: UUID, *, since: float | None = None) -> Door:
@@ -150,7 +151,8 @@ class Callbacks:
 
     def url_of(self, connection_id: UUID) -> str | None:
         """Where a connection's vendor calls; None where the gateway does not know its own address."""
-        return None if self.public_url is None else f"{self.public_url}{PREFIX}{connection_id}"
+        base = self.public_url or self.served_at
+        return None if base is None else f"{base}{PREFIX}{connection_id}"
 
     def forget(self, connection_id: UUID) -> None:
         """Read the door anew next time."""

@@ -16,11 +16,13 @@ from gateway.app import House, opened
 from gateway.calls import Actor
 from gateway.config import Settings
 from gateway.errors import Conflict, NotFound
+from gateway.flows.agree import Terms, agree
 from gateway.flows.connect import Wish, connect
 from gateway.jobs import Jobs
 from gateway.keyfiles import write_once
 from gateway.people import Role
 from gateway.serve import listening, serving
+from scopes.agreement import AgreementKind
 from scopes.scope import Area, Scope, Verb
 from scopes.vocabulary import ConnectionState
 
@@ -72,6 +74,7 @@ async def running(settings: Settings, *, any_port: bool = False) -> AsyncIterato
             await _connected(house, tenant, house.rooms.registry.connector(connector_id))
         await stack.enter_async_context(Jobs(house.rooms).running())
         url = await stack.enter_async_context(serving(house.web, listener))
+        house.rooms.callbacks.served_at = url
         for connector_id, vendor in vendors.items():
             await _calling_back(house, tenant, house.rooms.registry.connector(connector_id), vendor, url)
         yield Demo(url, api_key, tenant, house, people)
@@ -128,13 +131,19 @@ async def _connected(house: House, tenant: UUID, connector: Connector) -> None:
         known.connector == connector.id for known in await house.rooms.connections.page(tenant, after=None, limit=500)
     ):
         return
+    sandbox, rule = connector.module("sandbox"), connector.manifest.agreements
     wish = Wish(
         connector=connector.id,
-        secret=connector.module("sandbox").CREDENTIAL,
+        secret=sandbox.CREDENTIAL,
         features=frozenset(connector.manifest.features),
+        account=getattr(sandbox, "ACCOUNT", None),
+        settings=getattr(sandbox, "SETTINGS", {}),
     )
     with suppress(Conflict):  # another demo on the same folder was faster
         await connect(_demo(tenant), wish, house.rooms)
+        if rule.needed:
+            signed = Terms(kind=AgreementKind.DPA, services=rule.services, since=house.rooms.clock())
+            await agree(_demo(tenant), connector.id, signed, house.rooms)
 
 
 async def _calling_back(house: House, tenant: UUID, connector: Connector, vendor: Any, url: str) -> None:
