@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -41,7 +42,7 @@ _STYLE: Final = """
 --ours:#232e3d;--theirs:#2f7fe8;--theirs-ink:#fff;--case:#000;--bad:#ff9a92;--focus:#7db4ff}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--page);color:var(--ink);font:16px/1.45 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
-main{max-width:60rem;margin:0 auto;padding:2rem 1.25rem 3rem;display:grid;gap:2rem;grid-template-columns:minmax(0,1fr) auto;
+main{max-width:60rem;margin:0 auto;padding:2rem 1.25rem 3rem;display:grid;gap:2rem;grid-template-columns:minmax(0,1fr) 22rem;
 align-items:start}
 h1{font-size:1.5rem;line-height:1.2;margin:0 0 .5rem}h2{font-size:1rem;margin:1.75rem 0 .5rem}p{margin:.5rem 0;color:var(--soft)}
 a{color:inherit}:focus-visible{outline:3px solid var(--focus);outline-offset:2px}
@@ -49,15 +50,17 @@ nav ul{list-style:none;margin:0;padding:0;display:grid;gap:.5rem}
 nav a{display:grid;gap:.1rem;padding:.7rem .9rem;border:1px solid var(--line);border-radius:.8rem;background:var(--card);
 text-decoration:none}nav a[aria-current]{border-color:var(--focus);box-shadow:inset 3px 0 0 var(--focus)}
 nav small{color:var(--soft);overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
-.phone{width:min(22rem,100%);background:var(--case);border-radius:2.6rem;padding:.8rem;box-shadow:0 18px 50px rgb(0 0 0/.28)}
+.phone{width:100%;max-width:22rem;background:var(--case);border:1px solid var(--line);border-radius:2.6rem;padding:.8rem;
+box-shadow:0 18px 50px rgb(0 0 0/.28)}
 .screen{background:var(--card);border-radius:2rem;overflow:hidden;display:flex;flex-direction:column;height:41rem}
 .bar{padding:1.1rem 1rem .7rem;text-align:center;border-bottom:1px solid var(--line)}.bar b{display:block}
 .bar small{color:var(--soft)}
-ol{list-style:none;margin:0;padding:1rem;display:flex;flex-direction:column;gap:.35rem;flex:1;overflow-y:auto}
-li{max-width:84%;display:grid;gap:.15rem;align-self:flex-start}li.own{align-self:flex-end;justify-items:end}
+.thread{flex:1;overflow-y:auto;display:flex;flex-direction:column-reverse}
+ol{list-style:none;margin:0 0 auto;padding:1rem;display:flex;flex-direction:column;gap:.35rem}
+ol li{max-width:84%;display:grid;gap:.15rem;align-self:flex-start}ol li.own{align-self:flex-end;justify-items:end}
 .bubble{padding:.55rem .8rem;border-radius:1.15rem;background:var(--ours);white-space:pre-wrap;overflow-wrap:anywhere}
 .own .bubble{background:var(--theirs);color:var(--theirs-ink)}
-li small{color:var(--soft);padding:0 .35rem;font-size:.78rem}li small.bad{color:var(--bad);font-weight:600}
+ol small{color:var(--soft);padding:0 .35rem;font-size:.78rem}ol small.bad{color:var(--bad);font-weight:600}
 .lost .bubble{opacity:.55;border:1px dashed var(--bad);background:none}
 form{display:flex;gap:.5rem;padding:.7rem;border-top:1px solid var(--line)}
 input{flex:1;min-width:0;font:inherit;color:inherit;background:var(--page);border:1px solid var(--line);border-radius:1.4rem;
@@ -85,8 +88,8 @@ async def _phone(request: Request) -> Response:
     if not _NUMBER.fullmatch(number):
         return RedirectResponse("/phone", 303, _HEADERS)
     if request.method == "POST":
-        form = await request.form(max_files=0, max_fields=4)
-        text = str(form.get("text", "")).strip()[:_LONGEST_ANSWER]
+        given = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
+        text = given.get("text", "").strip()[:_LONGEST_ANSWER]
         heard = str(await sandbox.answer(number, text) or "none") if text else ""
         return RedirectResponse(f"/phone/{number}{f'?heard={heard}' if heard else ''}#last", 303, _HEADERS)
     said = _HEARD.get(request.query_params.get("heard", ""), "")
@@ -138,7 +141,8 @@ def _device(sender: str, number: str, bubbles: str) -> str:
     )
     return (
         f'<section class="phone" aria-label="Phone {number}"><div class="screen"><div class="bar"><b>{escape(sender)}</b>'
-        f'<small>{number or "Text message"}</small></div><ol tabindex="0" aria-label="Messages">{bubbles}</ol>{answer}</div>'
+        f'<small>{number or "Text message"}</small></div><div class="thread" tabindex="0" '
+        f'role="region" aria-label="Messages"><ol>{bubbles}</ol></div>{answer}</div>'
         "</section>"
     )
 
