@@ -19,8 +19,8 @@ _DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 
 _BOTH: Final = "AccountSid ApiVersion From MessageSid MessagingServiceSid NumSegments SmsSid SmsStatus To"
 _STATUS: Final = """
-ChannelInstallSid ChannelPrefix ChannelStatusCode ChannelStatusMessage ChannelToAddress ErrorCode ErrorMessage EventType
-MessageStatus RawDlrDoneDate StructuredMessage
+Body ChannelInstallSid ChannelPrefix ChannelStatusCode ChannelStatusMessage ChannelToAddress ErrorCode ErrorMessage
+EventType MessageStatus NumMedia RawDlrDoneDate StructuredMessage
 """
 _INBOUND: Final = """
 AddOns Address Body ButtonPayload ButtonText ButtonType ChannelMetadata FlowData Forwarded FrequentlyForwarded FromCity

@@ -2,7 +2,8 @@
 
 It refuses unknown parameters and wrong keys, answers Twilio's test numbers as Twilio does, keeps opt-outs, and signs what
 it tells us. `/phone` shows what patients would read, and lets them answer (sandbox_phone.py). To +15005550005 nothing is
-ever delivered. For trouble: `POST /_sandbox/switches {"rate_limited": true, "failing": true, "delay_seconds": 2}`.
+ever delivered. For trouble: `POST /_sandbox/switches {"rate_limited": true, "failing": true, "losing": true,
+"delay_seconds": 2}`; a losing one takes messages and answers as if it had not.
 """
 
 import asyncio
@@ -53,7 +54,7 @@ class Sandbox:
     messages: list[Held] = field(default_factory=list)
     stopped: set[tuple[str, str]] = field(default_factory=set)
     switches: dict[str, Any] = field(
-        default_factory=lambda: {"rate_limited": False, "failing": False, "delay_seconds": 0}
+        default_factory=lambda: {"rate_limited": False, "failing": False, "losing": False, "delay_seconds": 0}
     )
 
     def keep(self, message: Held) -> Held:
@@ -147,7 +148,9 @@ async def _create_message(request: Request) -> Response:
         discards=given.get("ContentRetention") == "discard",
         obfuscates=given.get("AddressRetention") == "obfuscate",
     )
-    answer = JSONResponse(shown(sandbox.keep(message)), 201)
+    sandbox.keep(message)
+    lost = Refused(502, 20502, "Bad gateway").body if sandbox.switches["losing"] else None
+    answer = JSONResponse(lost or shown(message), 502 if lost else 201)
     answer.background = BackgroundTask(sandbox.advance, message)
     return answer
 

@@ -115,8 +115,9 @@ def test_a_border_that_is_moved_between_known_names_is_noticed(genuine: dict[str
     ("body", "code"),
     [
         (encoded(STATUS) + b"&To=%2B14155550123", "repeated_parameter"),
-        (encoded(STATUS) + b"&Body=x", "unknown_parameter"),
-        (encoded(REPLY) + b"&MessageStatus=sent", "unknown_parameter"),
+        (encoded(STATUS) + b"&FromCity=x", "unknown_parameter"),
+        (encoded(STATUS) + b"&OptOutType=STOP", "unknown_parameter"),
+        (encoded(REPLY) + b"&ErrorCode=30003", "unknown_parameter"),
         (encoded(REPLY) + b"&Diagnosis=x", "unknown_parameter"),
         (encoded(REPLY) + b"&MediaUrl100=x", "unknown_parameter"),
         (encoded(REPLY) + b"&body=x", "unknown_parameter"),
