@@ -19,6 +19,7 @@ import httpx2
 import orjson
 import pytest
 
+from connectors.registry import Registry
 from gateway.ledger.checkpoint import Checkpoint, Verifier, open_checkpoint
 from gateway.ledger.merkle import verify_consistency
 from tests.acceptance.programs import Program, run, running, servers_in
@@ -106,7 +107,8 @@ async def test_a_second_start_finds_the_same_clinic_and_its_log_goes_on(tmp_path
         second = await program.json_line()
         assert (second["tenant"], second["api_key"]) == (first["tenant"], first["api_key"])
         assert (await ask(second, "GET", f"/v1/disclosures/{made}")).json()["outcome"] == "accepted"
-        assert len((await ask(second, "GET", "/v1/connections")).json()["items"]) == 1
+        connected = [each["connector"] for each in (await ask(second, "GET", "/v1/connections")).json()["items"]]
+        assert sorted(connected) == sorted(Registry.load().connectors), "each sandbox once"
         await program.json_line()
         await _check_continues(second, old)
         assert await stopped(program, signal.SIGINT) == 0

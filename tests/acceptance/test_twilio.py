@@ -101,8 +101,6 @@ async def practice(
             ("POST", "/v1/consents", CONSENT),
         ):
             made = await clinic.ask(method, path, json=body)
-            if path.startswith("/v1/templates") and made.status_code == 404:
-                pytest.skip("this gateway has no room for a clinic's texts yet")
             assert made.status_code in (200, 201), f"{path}: {made.text}"
         yield Practice(served, clinic, connection)
 

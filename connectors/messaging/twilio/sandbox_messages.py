@@ -1,12 +1,13 @@
 """The sandbox's messages: what a request may hold, how one is answered, what is told of it. Never imported in production."""
 
-import math
 import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Any, Final
+
+from scopes.segments import count
 
 #: Of the parameters that Twilio knows, those that a message in words may have.
 _KNOWN: Final = frozenset(
@@ -39,12 +40,6 @@ _REFUSED_SENDERS: Final = {
     "+15005550007": (21606, "The 'From' phone number is not a valid, message-capable number of this account"),
     "+15005550008": (21611, "This 'From' number has exceeded the maximum number of queued messages"),
 }
-#: 3GPP TS 23.038, the characters that make up most of the basic table.
-_GSM: Final = frozenset(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
-    "abcdefghijklmnopqrstuvwxyzäöñüà"
-)
-_GSM_TWICE: Final = frozenset("^{}\\[~]|€")
 
 
 class Refused(Exception):
@@ -107,7 +102,7 @@ class Held:
             "FromZip": "94105",
             "MessageSid": self.sid,
             "NumMedia": "0",
-            "NumSegments": str(segments(self.text)),
+            "NumSegments": str(count(self.text).segments),
             "SmsMessageSid": self.sid,
             "SmsSid": self.sid,
             "SmsStatus": "received",
@@ -180,7 +175,7 @@ def shown(message: Held) -> dict[str, Any]:
         "from": None if service else message.sender,
         "messaging_service_sid": message.sender if service else None,
         "num_media": "0",
-        "num_segments": "0" if service else str(segments(message.text)),
+        "num_segments": "0" if service else str(count(message.text).segments),
         "price": None,
         "price_unit": "USD",
         "sid": message.sid,
@@ -199,12 +194,3 @@ def _number_of(sender: str) -> str:
 def hidden(number: str) -> str:
     """A number without its last digits, as AddressRetention leaves it."""
     return f"{number[:-4]}XXXX"
-
-
-def segments(text: str) -> int:
-    """How many SMS a text is."""
-    if all(character in _GSM or character in _GSM_TWICE for character in text):
-        units, alone, joined = len(text) + sum(character in _GSM_TWICE for character in text), 160, 153
-    else:
-        units, alone, joined = len(text.encode("utf-16-le")) // 2, 70, 67
-    return 1 if units <= alone else math.ceil(units / joined)

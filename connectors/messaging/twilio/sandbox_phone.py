@@ -10,7 +10,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from connectors.messaging.twilio.sandbox_messages import Held, segments
+from connectors.messaging.twilio.sandbox_messages import Held
+from scopes.segments import count
 
 if TYPE_CHECKING:
     from connectors.messaging.twilio.sandbox import Sandbox
@@ -157,8 +158,7 @@ def _bubble(held: Held, *, last: bool) -> str:
     elif held.carriers:
         state = "Twilio's own answer"
     else:
-        count = segments(held.text)
-        state = f"{_STATES.get(held.status, held.status)} · {count} SMS"
+        state = f"{_STATES.get(held.status, held.status)} · {count(held.text).segments} SMS"
     names = " ".join(filter(None, ("own" if held.inbound else "", "lost" if lost else "")))
     return (
         f'<li{" id=last" if last else ""} class="{names}"><span class="bubble" dir="auto">{_linked(held.text)}</span>'

@@ -50,7 +50,7 @@ def signed(parameters: Mapping[str, str], url: str = URL, token: str = TOKEN) ->
     return {"Content-Type": FORM, "X-Twilio-Signature": signature(parameters, url, token)}
 
 
-class OurDoor(AsyncHttpClient):  # type: ignore[misc]  # the package has no types
+class OurDoor(AsyncHttpClient):
     """The package's HTTP client over the door that our own connector sends by: one attempt, nothing kept, nothing logged."""
 
     def __init__(self, egress: Egress) -> None:
