@@ -16,7 +16,10 @@ from starlette.applications import Starlette
 from twilio.request_validator import RequestValidator
 
 from connectors.messaging.twilio import sandbox
+from gateway import demo
+from gateway.config import Settings
 from gateway.jobs import Jobs
+from gateway.keyfiles import make
 from gateway.serve import listening, serving
 from tests.acceptance import emulate
 from tests.acceptance.emulate import Emulate
@@ -229,3 +232,30 @@ async def test_a_stop_on_the_phone_ends_messages_at_once_and_a_start_brings_them
     assert [reason["code"] for reason in refused.json()["reasons"]] == ["consent_withdrawn"]
     await at_the_sandbox.reply("START")
     assert (await made.sent())["outcome"] == "accepted"
+
+
+async def test_in_the_demo_a_message_reaches_the_phone_and_settles(fresh_dsn: str, tmp_path: Path) -> None:
+    """Its sandbox is connected as its own constants say, under an agreement, and knows where the gateway is."""
+    settings = Settings.from_environment({}, data_dir=tmp_path, database_url=fresh_dsn)
+    make(settings)
+    async with demo.running(settings, any_port=True) as ready:
+        client = httpx2.AsyncClient(base_url=ready.url, trust_env=False, timeout=30)
+        async with client:
+            clinic = Caller(client, ready.api_key, ready.tenant)
+            for method, path, body in (("PUT", "/v1/templates/question", TEMPLATE), ("POST", "/v1/consents", CONSENT)):
+                assert (await clinic.ask(method, path, json=body)).is_success
+            told = (await clinic.post("/v1/calls", CALL)).json()
+            assert told["outcome"] == "accepted", told
+
+            async def delivered() -> bool:
+                return (await clinic.get(f"/v1/disclosures/{told['id']}")).json()["code"] == "delivered"
+
+            await until(delivered)
+            vendor = ready.house.rooms.routes["messaging/twilio"].base_url
+            page = await client.get(f"{vendor}/phone", follow_redirects=True)
+            assert "Hi Meenakshi, we expect you on " in page.text
+            assert (
+                "took your answer"
+                in (await client.post(f"{vendor}/phone/{PHONE}", data={"text": "STOP"}, follow_redirects=True)).text
+            )
+            assert (await clinic.post("/v1/calls", CALL)).status_code == 403

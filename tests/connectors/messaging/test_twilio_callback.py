@@ -73,6 +73,24 @@ def test_the_address_is_signed_with_and_without_its_port_as_the_package_has_it(u
         assert refusal(body, signed(STATUS, other), url) == "bad_signature"
 
 
+@pytest.mark.parametrize(
+    ("signed_for", "called"),
+    [
+        ("https://gateway.example:443/hooks/1", "https://gateway.example/hooks/1"),
+        ("https://gateway.example/hooks/1", "https://gateway.example:443/hooks/1"),
+        ("https://gateway.example/hooks/1", "https://gateway.example:8443/hooks/1"),
+        ("http://gateway.example:80/hooks/1", "http://gateway.example/hooks/1"),
+        ("https://[2001:db8::1]/hooks/1", "https://[2001:db8::1]:443/hooks/1"),
+        ("https://[2001:db8::1]:443/hooks/1", "https://[2001:db8::1]/hooks/1"),
+    ],
+)
+def test_a_port_that_only_one_side_writes_changes_nothing(signed_for: str, called: str) -> None:
+    verify(encoded(STATUS), signed(STATUS, signed_for), called)
+    assert (
+        refusal(encoded(STATUS), signed(STATUS, signed_for.replace("/hooks", ":444/hooks")), called) == "bad_signature"
+    )
+
+
 def test_the_query_is_signed_too_so_that_nobody_settles_another_s_message() -> None:
     headers = signed(STATUS, f"{URL}?d={KEY}")
     verify(encoded(STATUS), headers, f"{URL}?d={KEY}")
