@@ -1,8 +1,8 @@
 """A small emulator of WhatsApp's Cloud API for the demo and the tests, strict where Meta is; never imported in production.
 
 It takes the templates that it holds, signs webhooks with the app secret, and shows under `/phone` what a person would read,
-with a box to answer in. For trouble there are numbers (`FAILS_LATER`, `FAILS_AT_ONCE`) and
-`POST /_sandbox/switches {"rate_limited": true, "delay_seconds": 2}`.
+with a box to answer in. One more template: `POST /_sandbox/templates {"name", "language", "body"}`. For trouble there are
+numbers (`FAILS_LATER`, `FAILS_AT_ONCE`) and `POST /_sandbox/switches {"rate_limited": true, "delay_seconds": 2}`.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from starlette.routing import Route
 
 from connectors.messaging.whatsapp import sandbox_phone
 from connectors.messaging.whatsapp.sandbox_store import Bubble, Store, Webhook, wamid
-from connectors.messaging.whatsapp.sandbox_templates import Refused, read_of
+from connectors.messaging.whatsapp.sandbox_templates import Refused, Template, Templates, held, read_of
 
 CREDENTIAL: Final = "EAASandboxClinicGatewaySandboxClinicGatewaySandbox"
 CALLBACK_SECRET: Final = "5a4d6b0c5a4d6b0c5a4d6b0c5a4d6b0c"  # noqa: S105 (opens nothing but this sandbox)
@@ -39,7 +39,7 @@ FAILS_AT_ONCE: Final = {
     "14155550156": (400, 131056, "(Business Account, Consumer Account) pair rate limit hit"),
     "14155550129": (429, 130429, "Rate limit hit"),
 }
-_KEYS: Final = frozenset("messaging_product recipient_type to type template biz_opaque_callback_data".split())
+_KEYS: Final = frozenset(["messaging_product", "recipient_type", "to", "type", "template", "biz_opaque_callback_data"])
 _NUMBER: Final = re.compile(r"[1-9][0-9]{6,14}")
 _ATTEMPTS: Final = 5
 _LONGEST_TEXT: Final = 4096
@@ -55,6 +55,7 @@ class Sandbox:
     callback_secret: str
     clock: Callable[[], float]
     pause_seconds: float
+    templates: Templates = field(default_factory=held)
     switches: dict[str, Any] = field(default_factory=lambda: {"rate_limited": False, "delay_seconds": 0})
 
     @property
@@ -81,6 +82,7 @@ def create(
             Route("/phone/{number}", _phone),
             Route("/phone/{number}/reply", _reply, methods=["POST"]),
             Route("/_sandbox/switches", _switch, methods=["POST"]),
+            Route("/_sandbox/templates", _add_template, methods=["POST"]),
         ],
         exception_handlers={Refused: _refusal, 404: _no_such_path},
     )
@@ -99,7 +101,7 @@ async def _send(request: Request) -> Response:
         raise Refused(*FAILS_AT_ONCE[number])
     template = given["template"]
     name, language = str(template.get("name")), str((template.get("language") or {}).get("code"))
-    read = read_of(name, language, template.get("components", []))
+    read = read_of(sandbox.templates, name, language, template.get("components", []))
     bubble = Bubble(
         wamid(number),
         sandbox.now,
@@ -153,7 +155,7 @@ def _body(raw_body: bytes) -> dict[str, Any]:
 
 async def _phones(request: Request) -> Response:
     sandbox: Sandbox = request.app.state.sandbox
-    return HTMLResponse(sandbox_phone.chats(sandbox.store.talks))
+    return HTMLResponse(sandbox_phone.chats(sandbox.store.talks), headers=sandbox_phone.HEADERS)
 
 
 async def _phone(request: Request) -> Response:
@@ -162,7 +164,8 @@ async def _phone(request: Request) -> Response:
     number = request.path_params["number"]
     if not _NUMBER.fullmatch(number):
         return _unknown()
-    return HTMLResponse(sandbox_phone.talk(number, sandbox.store.talks.get(number, [])))
+    page = sandbox_phone.talk(number, sandbox.store.talks.get(number, []))
+    return HTMLResponse(page, headers=sandbox_phone.HEADERS)
 
 
 async def _reply(request: Request) -> Response:
@@ -185,6 +188,15 @@ async def _switch(request: Request) -> Response:
     wanted = await request.json()
     sandbox.switches.update({name: wanted[name] for name in sandbox.switches.keys() & wanted.keys()})
     return JSONResponse(sandbox.switches)
+
+
+async def _add_template(request: Request) -> Response:
+    """Hold one more template: its name, its language and, where it is to be read, its body."""
+    sandbox: Sandbox = request.app.state.sandbox
+    given = await request.json()
+    template = Template(str(given["name"]), str(given["language"]), given.get("body"))
+    sandbox.templates[template.name, template.language] = template
+    return JSONResponse({"status": "APPROVED"})
 
 
 async def _carry(sandbox: Sandbox, number: str, bubble: Bubble) -> None:

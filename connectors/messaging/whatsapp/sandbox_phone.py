@@ -16,9 +16,9 @@ _TICKS: Final = {
 }
 _STYLE: Final = """
 :root{color-scheme:light dark;--desk:#dfe5e7;--case:#111b21;--bar:#00705a;--ink:#111b21;--dim:#5b6b74;--wall:#efeae2;
---in:#fff;--out:#d9fdd3;--line:#d1d7db;--link:#00705a;--read:#0b7fb8;--field:#fff}
+--in:#fff;--out:#d9fdd3;--line:#d1d7db;--link:#00705a;--read:#0b7fb8;--field:#fff;--bad:#b3261e}
 @media (prefers-color-scheme:dark){:root{--desk:#0a1014;--case:#2a3942;--bar:#1f2c34;--ink:#e9edef;--dim:#9aa9b1;--wall:#0b141a;
---in:#202c33;--out:#005c4b;--line:#2a3942;--link:#25d3a2;--read:#7fd0f7;--field:#2a3942}}
+--in:#202c33;--out:#005c4b;--line:#2a3942;--link:#25d3a2;--read:#7fd0f7;--field:#2a3942;--bad:#ffb4ab}}
 *{box-sizing:border-box}
 body{margin:0;min-height:100vh;display:flex;flex-direction:column;align-items:center;gap:.75rem;justify-content:center;
 padding:1rem;background:var(--desk);color:var(--ink);font:1rem/1.4 system-ui,sans-serif}
@@ -34,22 +34,31 @@ align-self:flex-start;border-top-left-radius:.15rem;overflow-wrap:anywhere}
 .mine{align-self:flex-end;background:var(--out);border-radius:.7rem;border-top-right-radius:.15rem}
 .bubble p{margin:0 0 .15rem;white-space:pre-line}.bubble h2{margin:0 0 .2rem;font-size:1rem}
 .foot,.when{color:var(--dim);font-size:.8rem}.when{display:flex;justify-content:flex-end;gap:.3rem;margin:0}
-.read{color:var(--read)}.failed{color:#c22f1d;font-weight:700}
-.bubble form,.open{border-top:1px solid var(--line);margin:.35rem -.65rem -.4rem;padding:.1rem .65rem;display:block;text-align:center}
+.read{color:var(--read)}.failed{color:var(--bad);font-weight:700}
+.bubble form,.bubble .open{display:block;margin:.35rem -.65rem -.4rem;border-top:1px solid var(--line);text-align:center}
 .bubble form+form{margin-top:.4rem}
-.open,.bubble button{width:100%;padding:.5rem;border:0;background:none;color:var(--link);font:inherit;font-weight:600;cursor:pointer;
-text-decoration:none}
+.bubble .open,.bubble button{padding:.6rem;color:var(--link);font:inherit;font-weight:600;text-decoration:none}
+.bubble button{width:100%;border:0;background:none;cursor:pointer}.bubble button:disabled{color:var(--dim);cursor:default}
 .box{display:flex;gap:.5rem;padding:.6rem;background:var(--wall);border-top:1px solid var(--line)}
 .box input{flex:1;min-width:0;padding:.6rem .9rem;border:1px solid var(--line);border-radius:1.4rem;background:var(--field);
 color:inherit;font:inherit}
-.box button{padding:.6rem 1rem;border:0;border-radius:1.4rem;background:var(--bar);color:#fff;font:inherit;font-weight:600;cursor:pointer}
+.box button{padding:.6rem 1rem;border:0;border-radius:1.4rem;background:var(--bar);color:#fff;font:inherit;font-weight:600;
+cursor:pointer}
 :focus-visible{outline:3px solid var(--read);outline-offset:2px}
 .chat{display:flex;gap:.7rem;align-items:center;padding:.65rem;border-radius:.7rem;background:var(--in);color:inherit;
 text-decoration:none}
 .chat .face{background:var(--bar);color:#fff}.chat div{min-width:0;flex:1}
 .chat p{margin:0;color:var(--dim);font-size:.9rem;white-space:nowrap;overflow:hidden;text-overflow:ellipsis}
-.note{max-width:24rem;margin:0;color:var(--dim);font-size:.85rem;text-align:center}
+.note a{color:var(--link)}.note{max-width:24rem;margin:0;color:var(--dim);font-size:.85rem;text-align:center}
 """
+#: A page with nothing from elsewhere says so to the browser as well.
+HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+}
 _NOTE: Final = (
     "Sandbox: nothing here was sent to anybody. The phones are invented, and what is written to them is shown here."
 )

@@ -1,6 +1,7 @@
 """The templates that the sandbox's account holds, and what a person reads of one. Speaks no HTTP.
 
-`example_template` stands for whatever a clinic registered: it takes any number of values and shows them one below the other.
+A template whose words the sandbox does not know takes any values and is shown by its name with them: `example_template`, and
+what is put there by `POST /_sandbox/templates`.
 """
 
 import re
@@ -8,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 _PLACEHOLDER: Final = re.compile(r"\{\{([1-9][0-9]?)\}\}")
-ANY: Final = "example_template"
 
 
 class Refused(Exception):
@@ -34,7 +34,7 @@ class Template:
 
     name: str
     language: str
-    body: str
+    body: str | None
     header: str = ""
     footer: str = ""
     buttons: tuple[tuple[str, str], ...] = ()
@@ -53,6 +53,7 @@ class Read:
 _YES_NO_EN: Final = (("Yes", ""), ("No", ""))
 _FOOTER: Final = "Reply STOP to get no more messages"
 TEMPLATES: Final = (
+    Template("example_template", "en", None),
     Template("hello_world", "en_US", "Welcome. This is a test message of the sandbox.", header="Hello World"),
     Template(
         "appointment_reminder",
@@ -85,16 +86,24 @@ TEMPLATES: Final = (
 )
 
 
-def read_of(name: str, language: str, components: Any) -> Read:
+Templates = dict[tuple[str, str], Template]
+
+
+def held() -> Templates:
+    """The templates of a fresh sandbox, by name and language."""
+    return {(each.name, each.language): each for each in TEMPLATES}
+
+
+def read_of(templates: Templates, name: str, language: str, components: Any) -> Read:
     """What a person reads of a template with these values, or Meta's refusal of it."""
     values = _values(components)
-    if name == ANY:
-        return Read("\n".join(values.pop("body", [])) or "(no values)")
-    template = next((each for each in TEMPLATES if (each.name, each.language) == (name, language)), None)
+    template = templates.get((name, language))
     if template is None:
-        raise Refused(
-            404, 132001, "Template name does not exist in the translation", f"{name} does not exist in {language}"
-        )
+        details = f"{name} does not exist in {language}"
+        raise Refused(404, 132001, "Template name does not exist in the translation", details)
+    if template.body is None:
+        shown = [f"{place}: {', '.join(texts)}" for place, texts in values.items() if place != "body"]
+        return Read("\n".join([*values.get("body", []), *shown]) or "(no values)", header=name)
     read = Read(
         _filled(template.body, values.pop("body", [])),
         _filled(template.header, values.pop("header", [])),
