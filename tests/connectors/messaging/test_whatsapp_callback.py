@@ -157,6 +157,7 @@ def test_a_signature_is_of_these_bytes_by_one_of_the_secrets() -> None:
         lambda good: good.upper(),
         lambda good: good.replace("sha256", "sha1"),
         lambda good: good[:-1],
+        lambda good: good[:-1] + format(int(good[-1], 16) ^ 1, "x"),
         lambda good: good + "0",
         lambda good: f" {good}",
         lambda good: f"{good}\n",
@@ -313,6 +314,7 @@ def test_a_reply_comes_down_to_one_word(text: str, means: str, wish: Wish | None
     [
         message("button", button={"text": "No more of this", "payload": "STOP"}),
         message("button", button={"payload": "stop"}),
+        message("button", button={"text": "Yes", "payload": "STOP"}),
         message("interactive", interactive={"type": "button_reply", "button_reply": {"id": "1", "title": "Stop"}}),
         message("interactive", interactive={"type": "list_reply", "list_reply": {"id": "stop", "title": "Enough"}}),
         message("image", image={"id": "1", "caption": "STOP"}),
@@ -410,6 +412,7 @@ def test_a_webhook_is_known_by_what_it_is_about() -> None:
         webhook({"statuses": [status()]}, {"messages": [written("x")]}),
         webhook({"statuses": [status(), {"id": None}]}),
         webhook({"statuses": [status(), {"id": None, "a": 1}]}),
+        webhook({"statuses": [status()]}, {"statuses": "unreadable"}),
         webhook({"errors": []}),
         webhook({"errors": [{}]}),
     ]
