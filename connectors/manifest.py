@@ -6,6 +6,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, StringConstraints, field_validator, model_validator
 
 from connectors.errors import CredentialRefused
+from scopes.agreement import AgreementKind
 from scopes.consent import Channel
 from scopes.vocabulary import CredentialKind, Purpose, Repeat, Role
 
@@ -95,10 +96,14 @@ class CredentialRule(_Part):
 
 
 class AgreementRule(_Part):
-    """Whether an agreement (BAA, DPA) must be on file, and which services one may cover; `why` is shown to the clinic."""
+    """Whether an agreement (BAA, DPA) must be on file, and which services one may cover; `why` is shown to the clinic.
+
+    `kinds` are those that the recipient signs at all: another one can't be recorded, so nothing counts as covered by it.
+    """
 
     needed: bool
     services: tuple[Name, ...] = ()
+    kinds: tuple[AgreementKind, ...] = Field(default=tuple(AgreementKind), min_length=1)
     why: Sentence
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from connectors.manifest import AgreementRule
 from gateway.agreements import NewAgreement
 from gateway.calls import Actor
 from gateway.errors import InvalidRequest, NotFound
@@ -29,8 +30,8 @@ class Terms:
 
 async def agree(actor: Actor, recipient: str, terms: Terms, rooms: Rooms) -> AgreementRow:
     """Record an agreement in place of the one before. Raises NotFound for no recipient, InvalidRequest."""
-    recorded, known = await _recipient(actor, recipient, rooms)
-    faults = list(_faults(terms, known))
+    recorded, rule = await _recipient(actor, recipient, rooms)
+    faults = list(_faults(terms, rule))
     if faults:
         raise InvalidRequest(faults=faults)
     new = NewAgreement(
@@ -40,12 +41,12 @@ async def agree(actor: Actor, recipient: str, terms: Terms, rooms: Rooms) -> Agr
     return await rooms.agreements.put(actor, new)
 
 
-async def _recipient(actor: Actor, recipient: str, rooms: Rooms) -> tuple[Mapping[str, str], tuple[str, ...] | None]:
-    """Who it is, and the services that it tells apart; None where any name will do."""
+async def _recipient(actor: Actor, recipient: str, rooms: Rooms) -> tuple[Mapping[str, str], AgreementRule | None]:
+    """Who it is, and what it signs for which of its services; None where anything will do."""
     connector = rooms.registry.connectors.get(recipient)
     if connector is not None:
         manifest = connector.manifest
-        return manifest.recipient.recorded(), manifest.agreements.services
+        return manifest.recipient.recorded(), manifest.agreements
     try:
         endpoint = UUID(recipient)
     except ValueError:
@@ -62,10 +63,14 @@ def _nobody() -> NotFound:
     return NotFound("there is no such recipient", fix="GET /v1/catalog and GET /v1/endpoints list their ids.")
 
 
-def _faults(terms: Terms, known: tuple[str, ...] | None) -> Iterator[Fault]:
+def _faults(terms: Terms, rule: AgreementRule | None) -> Iterator[Fault]:
     if terms.until is not None and terms.until <= terms.since:
         yield Fault("until", "must be after `from`")
+    if rule is None:
+        return
+    if terms.kind not in rule.kinds:
+        yield Fault("kind", f"must be one that the recipient signs: {', '.join(rule.kinds)}")
     for at, service in enumerate(terms.services):
-        if known is not None and service not in known:
-            said = ", ".join(known) or "none"
+        if service not in rule.services:
+            said = ", ".join(rule.services) or "none"
             yield Fault(f"services[{at}]", f"must be a service that the recipient tells apart: {said}")

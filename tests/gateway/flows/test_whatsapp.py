@@ -24,7 +24,7 @@ from gateway.config import Settings
 from gateway.connections import Connection
 from gateway.consents import Evidence, NewConsent
 from gateway.demo import EVERYTHING
-from gateway.errors import Refused
+from gateway.errors import InvalidRequest, Refused
 from gateway.flows.agree import Terms, agree
 from gateway.flows.broker import broker
 from gateway.flows.connect import Wish, connect
@@ -223,8 +223,13 @@ async def test_a_stop_counts_while_the_connection_is_suspended(clinic: Clinic) -
     assert await clinic.refused() == ["consent_withdrawn"]
 
 
-async def test_under_hipaa_no_message_goes_since_meta_signs_no_baa(clinic: Clinic) -> None:
+async def test_under_hipaa_no_message_goes_and_no_baa_can_be_recorded_since_meta_signs_none(clinic: Clinic) -> None:
     await clinic.house.rooms.agreements.set_policy(clinic.actor, Policy(jurisdiction="US"))
+    assert await clinic.refused() == ["agreement_missing"]
+    baa = Terms(kind=AgreementKind.BAA, services=("whatsapp",), since=SINCE)
+    with pytest.raises(InvalidRequest) as refused:
+        await agree(clinic.actor, CONNECTOR, baa, clinic.house.rooms)
+    assert [fault.path for fault in refused.value.faults] == ["kind"]
     assert await clinic.refused() == ["agreement_missing"]
 
 
