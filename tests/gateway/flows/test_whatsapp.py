@@ -225,12 +225,12 @@ async def test_a_stop_counts_while_the_connection_is_suspended(clinic: Clinic) -
 
 async def test_under_hipaa_no_message_goes_and_no_baa_can_be_recorded_since_meta_signs_none(clinic: Clinic) -> None:
     await clinic.house.rooms.agreements.set_policy(clinic.actor, Policy(jurisdiction="US"))
-    assert await clinic.refused() == ["agreement_missing"]
+    assert "agreement_missing" in await clinic.refused()
     baa = Terms(kind=AgreementKind.BAA, services=("whatsapp",), since=SINCE)
     with pytest.raises(InvalidRequest) as refused:
         await agree(clinic.actor, CONNECTOR, baa, clinic.house.rooms)
     assert [fault.path for fault in refused.value.faults] == ["kind"]
-    assert await clinic.refused() == ["agreement_missing"]
+    assert "agreement_missing" in await clinic.refused()
 
 
 async def _settled(clinic: Clinic, answer: Answer, *codes: str) -> Any:
