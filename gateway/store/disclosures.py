@@ -9,10 +9,16 @@ from uuid import UUID
 
 import asyncpg
 
+from gateway.store.tallies import LAST_ID
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """What to look for; an empty field does not narrow. `before` is the last id of the page before this one."""
+    """What to look for; an empty field does not narrow. `before` is the last id of the page before this one.
+
+    `through` says that everything below that index of the log is among the sightings: then these are searched, and the
+    answer is the log as it was there. Without it, and for a subject, the rows themselves are looked through.
+    """
 
     subject: UUID | None = None
     recipient: str | None = None
@@ -20,10 +26,12 @@ class Search:
     purpose: str | None = None
     category: str | None = None
     outcome: str | None = None
+    reason: str | None = None
     since: datetime | None = None
     until: datetime | None = None
     before: UUID | None = None
     limit: int = 50
+    through: int | None = None
 
 
 class FoundRow(NamedTuple):
@@ -71,61 +79,111 @@ class RepeatRow(NamedTuple):
     sealed: bytes | None
 
 
-_LATEST = (
-    "LEFT JOIN LATERAL (SELECT o.outcome, o.code, o.at, o.index FROM outcomes o WHERE o.tenant = d.tenant "
-    "AND o.disclosure = d.id ORDER BY o.index DESC LIMIT 1) o ON true"
+_OUTCOMES = (
+    "SELECT o.outcome, o.code, o.at, o.index FROM outcomes o WHERE o.tenant = d.tenant AND o.disclosure = d.id"
 )
-_FOUND = (
+_LAST = "ORDER BY o.index DESC LIMIT 1"
+_LATEST = f"LEFT JOIN LATERAL ({_OUTCOMES} {_LAST}) o ON true"
+_FOUND_COLUMNS = (
     "SELECT d.id, d.index, d.at, d.connector, d.action, d.connection, d.recipient, d.purpose, d.categories, d.subject, "
-    f"d.actor, o.outcome, o.code, o.at, o.index FROM disclosures d {_LATEST} "
+    "d.actor, o.outcome, o.code, o.at, o.index"
 )
+_FOUND = f"{_FOUND_COLUMNS} FROM disclosures d {_LATEST}"
+_REFUSED_COLUMNS = "SELECT d.id, d.index, d.at, d.connector, d.action, d.purpose, d.subject, d.reasons"
+_REFUSED = f"{_REFUSED_COLUMNS} FROM refusals d"
+_NEWEST_FOUND = "ORDER BY f.at DESC, f.id DESC"
 
 
 async def search(connection: asyncpg.Connection, tenant: UUID, wanted: Search) -> list[FoundRow]:
     """Disclosures, newest first."""
-    where, values = _conditions(tenant, wanted, table="d")
-    if wanted.recipient is not None:
-        where.append(f"d.recipient = ${len(values) + 1}")
-        values.append(wanted.recipient)
-    if wanted.category is not None:
-        where.append(f"d.categories @> ARRAY[${len(values) + 1}::text]")
-        values.append(wanted.category)
-    if wanted.outcome is not None:
-        where.append(f"coalesce(o.outcome, 'pending') = ${len(values) + 1}")
-        values.append(wanted.outcome)
-    rows = await connection.fetch(
-        f"{_FOUND} WHERE {' AND '.join(where)} ORDER BY d.id DESC LIMIT ${len(values) + 1}", *values, wanted.limit
-    )
-    return [FoundRow(*row) for row in rows]
+    if wanted.through is not None and wanted.subject is None:
+        sighted, values = _sighted(tenant, wanted, table="disclosures", refused=False)
+        values.append(wanted.through)
+        query = (
+            f"{sighted} {_FOUND_COLUMNS} FROM found f {_row_of('disclosures', 'd')} "
+            f"LEFT JOIN LATERAL ({_OUTCOMES} AND o.index < ${len(values)} {_LAST}) o ON true {_NEWEST_FOUND}"
+        )
+    elif wanted.outcome is not None:
+        where, values = _conditions(tenant, wanted, table="disclosures")
+        values += [wanted.outcome, wanted.limit]
+        query = (
+            f"{_FOUND} WHERE {where} AND coalesce(o.outcome, 'pending') = ${len(values) - 1} "
+            f"ORDER BY d.at DESC, d.id DESC LIMIT ${len(values)}"
+        )
+    else:  # the page first, then what came of each on it
+        where, values = _conditions(tenant, wanted, table="disclosures")
+        values.append(wanted.limit)
+        page = f"SELECT d.* FROM disclosures d WHERE {where} ORDER BY d.at DESC, d.id DESC LIMIT ${len(values)}"
+        query = f"{_FOUND_COLUMNS} FROM ({page}) d {_LATEST} ORDER BY d.at DESC, d.id DESC"
+    return [FoundRow(*row) for row in await connection.fetch(query, *values)]
 
 
 async def refusals(connection: asyncpg.Connection, tenant: UUID, wanted: Search) -> list[RefusedRow]:
     """Refusals, newest first."""
-    where, values = _conditions(tenant, wanted, table="r")
-    rows = await connection.fetch(
-        "SELECT r.id, r.index, r.at, r.connector, r.action, r.purpose, r.subject, r.reasons FROM refusals r "
-        f"WHERE {' AND '.join(where)} ORDER BY r.id DESC LIMIT ${len(values) + 1}",
-        *values,
-        wanted.limit,
-    )
-    return [RefusedRow(*row) for row in rows]
+    if wanted.through is not None and wanted.subject is None:
+        sighted, values = _sighted(tenant, wanted, table="refusals", refused=True)
+        query = f"{sighted} {_REFUSED_COLUMNS} FROM found f {_row_of('refusals', 'd')} {_NEWEST_FOUND}"
+    else:
+        where, values = _conditions(tenant, wanted, table="refusals")
+        values.append(wanted.limit)
+        query = f"{_REFUSED} WHERE {where} ORDER BY d.at DESC, d.id DESC LIMIT ${len(values)}"
+    return [RefusedRow(*row) for row in await connection.fetch(query, *values)]
 
 
-def _conditions(tenant: UUID, wanted: Search, *, table: str) -> tuple[list[str], list[Any]]:
-    where, values = [f"{table}.tenant = $1"], [tenant]
-    narrowing: tuple[tuple[str, Any], ...] = (
-        ("id <", wanted.before),
-        ("subject =", wanted.subject),
-        ("connector =", wanted.connector),
-        ("purpose =", wanted.purpose),
-        ("at >=", wanted.since),
-        ("at <", wanted.until),
-    )
-    for condition, value in narrowing:
+def _sighted(tenant: UUID, wanted: Search, *, table: str, refused: bool) -> tuple[str, list[Any]]:
+    """A WITH that finds the ids of a page among the sightings, and its values."""
+    where, values = ["f.tenant = $1", f"f.outcome {'=' if refused else '<>'} 'refused'"], [tenant]
+    outcome = "open" if wanted.outcome == "pending" else wanted.outcome
+    _narrow(
+        where, values,
+        ("f.recipient = {}", wanted.recipient), ("f.connector = {}", wanted.connector), ("f.purpose = {}", wanted.purpose),
+        ("f.categories @> ARRAY[{}::text]", wanted.category), ("f.outcome = {}", outcome),
+        ("f.reasons @> ARRAY[{}::text]", wanted.reason),
+    )  # fmt: skip
+    since, until, before, limit = (f"${len(values) + place}" for place in (1, 2, 3, 4))
+    values += [wanted.since, wanted.until, wanted.before, wanted.limit]
+    return (
+        f"WITH found AS (SELECT s.id, s.at FROM gateway_sighted($1, ARRAY(SELECT f.facet FROM facets f "
+        f"WHERE {' AND '.join(where)}), coalesce({since}::timestamptz, '-infinity'), "
+        f"coalesce({until}::timestamptz, 'infinity'), CASE WHEN {before}::uuid IS NULL THEN 'infinity' "
+        f"ELSE {_at_of(table, before)} END, coalesce({before}::uuid, '{LAST_ID}'), {limit}) s)"
+    ), values
+
+
+def _conditions(tenant: UUID, wanted: Search, *, table: str) -> tuple[str, list[Any]]:
+    """What narrows the rows themselves, but for the outcome."""
+    where, values = ["d.tenant = $1"], [tenant]
+    _narrow(
+        where, values,
+        (f"(d.at, d.id) < ({_at_of(table, '{}')}, {{}})", wanted.before), ("d.subject = {}", wanted.subject),
+        ("d.connector = {}", wanted.connector), ("d.purpose = {}", wanted.purpose), ("d.at >= {}", wanted.since),
+        ("d.at < {}", wanted.until), ("d.recipient = {}", wanted.recipient),
+        ("d.categories @> ARRAY[{}::text]", wanted.category), ("d.reasons @> ARRAY[{}::text]", wanted.reason),
+    )  # fmt: skip
+    return " AND ".join(where), values
+
+
+def _narrow(where: list[str], values: list[Any], *conditions: tuple[str, Any]) -> None:
+    for condition, value in conditions:
         if value is not None:
             values.append(value)
-            where.append(f"{table}.{condition} ${len(values)}")
-    return where, values
+            where.append(condition.replace("{}", f"${len(values)}"))
+
+
+def _at_of(table: str, place: str) -> str:
+    """When the row of an id was made; a page begins after that, and one of an unknown id is empty."""
+    return f"(SELECT b.at FROM {table} b WHERE b.tenant = $1 AND b.id = {place})"
+
+
+def _row_of(table: str, name: str) -> str:
+    """Each row that was found, by its key: the limit keeps a plan from reading the table's rows for a page's."""
+    return f"CROSS JOIN LATERAL (SELECT * FROM {table} t WHERE t.tenant = $1 AND t.id = f.id LIMIT 1) {name}"
+
+
+async def find_refusal(connection: asyncpg.Connection, tenant: UUID, refusal: UUID) -> RefusedRow | None:
+    """One refusal by its id."""
+    row = await connection.fetchrow(f"{_REFUSED} WHERE d.tenant = $1 AND d.id = $2", tenant, refusal)
+    return RefusedRow(*row) if row else None
 
 
 async def find(connection: asyncpg.Connection, tenant: UUID, disclosure: UUID) -> FoundRow | None:

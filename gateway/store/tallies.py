@@ -1,0 +1,159 @@
+"""Roll the counts forward, and read them: by day, recipient, kind of data, field, reason. Never a subject, never a value."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Final, NamedTuple
+from uuid import UUID
+
+import asyncpg
+
+LAST_ID: Final = UUID(int=2**128 - 1)
+
+
+class Counted(NamedTuple):
+    """How far a tenant's log is counted: the entries below `next`, of `size`."""
+
+    next: int
+    size: int
+
+
+class PartyRow(NamedTuple):
+    """A recipient as entries named it, and the number under which its counts are kept."""
+
+    party: int
+    connector: str
+    recipient_id: str
+    recipient: str
+    country: str
+
+
+class SentRow(NamedTuple):
+    """What came to one outcome at one recipient: the days that had any, counted from the period's first, and how many."""
+
+    party: int
+    outcome: str
+    days: list[int]
+    counts: list[int]
+
+
+class CategoryRow(NamedTuple):
+    """How many disclosures to a recipient held a kind of data; `failed` of these came to that."""
+
+    party: int
+    category: str
+    count: int
+    failed: int
+
+
+class FieldRow(NamedTuple):
+    """How many disclosures held a field; `failed` of these came to that."""
+
+    action: str
+    path: str
+    category: str
+    reduction: str
+    count: int
+    failed: int
+
+
+class RefusedRow(NamedTuple):
+    """How often one reason refused something: the days that had any, counted from the period's first, and how many."""
+
+    connector: str
+    reason: str
+    days: list[int]
+    counts: list[int]
+
+
+async def counted(connection: asyncpg.Connection, tenant: UUID) -> Counted:
+    """How far the tenant's log is counted."""
+    row = await connection.fetchrow(
+        "SELECT coalesce(t.next, 0), h.size FROM heads h LEFT JOIN tallied t ON t.tenant = h.tenant WHERE h.tenant = $1",
+        tenant,
+    )
+    return Counted(*row) if row else Counted(0, 0)
+
+
+async def roll(connection: asyncpg.Connection, tenant: UUID, at_most: int) -> Counted:
+    """Count the next entries, at most so many; another gateway that does it now is waited for, and nothing counts twice."""
+    return Counted(*await connection.fetchrow("SELECT next, size FROM gateway_tally($1, $2)", tenant, at_most))
+
+
+async def untallied(connection: asyncpg.Connection) -> list[UUID]:
+    """The tenants whose logs have entries that are not counted yet."""
+    return [row[0] for row in await connection.fetch("SELECT gateway_untallied()")]
+
+
+async def parties(connection: asyncpg.Connection, tenant: UUID) -> list[PartyRow]:
+    """Every recipient that there ever was."""
+    rows = await connection.fetch(
+        "SELECT party, connector, recipient_id, recipient, country FROM parties WHERE tenant = $1", tenant
+    )
+    return [PartyRow(*row) for row in rows]
+
+
+async def sent(connection: asyncpg.Connection, tenant: UUID, since: date, until: date) -> list[SentRow]:
+    """By recipient, outcome and day; `until` is the first day that does not count."""
+    rows = await connection.fetch(
+        "SELECT party, outcome, array_agg(day), array_agg(count) FROM ("
+        "SELECT party, outcome, day - $2 AS day, sum(count)::bigint AS count FROM tallies_sent "
+        "WHERE tenant = $1 AND day >= $2 AND day < $3 AND count > 0 GROUP BY 1, 2, 3) d GROUP BY 1, 2",
+        tenant,
+        since,
+        until,
+    )
+    return [SentRow(*row) for row in rows]
+
+
+async def categories(connection: asyncpg.Connection, tenant: UUID, since: date, until: date) -> list[CategoryRow]:
+    """By kind of data and recipient."""
+    rows = await connection.fetch(
+        "SELECT party, category, sum(count)::bigint, sum(failed)::bigint FROM tallies_categories "
+        "WHERE tenant = $1 AND day >= $2 AND day < $3 AND count > 0 GROUP BY 1, 2",
+        tenant,
+        since,
+        until,
+    )
+    return [CategoryRow(*row) for row in rows]
+
+
+async def fields(
+    connection: asyncpg.Connection, tenant: UUID, recipient_id: str, since: date, until: date
+) -> list[FieldRow]:
+    """Of one recipient, whatever it was called, by action and field."""
+    rows = await connection.fetch(
+        "SELECT f.action, f.path, f.category, f.reduction, sum(f.count)::bigint, sum(f.failed)::bigint FROM parties p "
+        "CROSS JOIN LATERAL (SELECT * FROM tallies_fields f WHERE f.tenant = $1 AND f.party = p.party "
+        "AND f.day >= $3 AND f.day < $4 AND f.count > 0 OFFSET 0) f "
+        "WHERE p.tenant = $1 AND p.recipient_id = $2 GROUP BY 1, 2, 3, 4",
+        tenant,
+        recipient_id,
+        since,
+        until,
+    )
+    return [FieldRow(*row) for row in rows]
+
+
+async def refused(connection: asyncpg.Connection, tenant: UUID, since: date, until: date) -> list[RefusedRow]:
+    """By connector, reason and day; a refusal with two reasons counts under each of them."""
+    rows = await connection.fetch(
+        "SELECT connector, reason, array_agg(day), array_agg(count) FROM ("
+        "SELECT connector, reason, day - $2 AS day, sum(count)::bigint AS count FROM tallies_refused "
+        "WHERE tenant = $1 AND day >= $2 AND day < $3 GROUP BY 1, 2, 3) d GROUP BY 1, 2",
+        tenant,
+        since,
+        until,
+    )
+    return [RefusedRow(*row) for row in rows]
+
+
+async def last_accepted(connection: asyncpg.Connection, tenant: UUID) -> dict[str, datetime]:
+    """When the newest disclosure that a recipient took was made, by connector."""
+    rows = await connection.fetch(
+        "SELECT c.connector, s.at FROM (SELECT f.connector, array_agg(f.facet) AS facets FROM facets f "
+        "WHERE f.tenant = $1 AND f.outcome = 'accepted' GROUP BY 1) c CROSS JOIN LATERAL gateway_sighted("
+        f"$1, c.facets, '-infinity', 'infinity', 'infinity', '{LAST_ID}', 1) s",
+        tenant,
+    )
+    return {row[0]: row[1] for row in rows}
