@@ -26,7 +26,16 @@ RARE_CATEGORY: Final = "imaging"
 RARE_REASON: Final = "quiet_hours"
 RARE: Final = 50_000  # one in so many
 _PURPOSES: Final = ("TREAT", "HPAYMT", "HOPERAT", "PATADMIN", "COVERAGE", "PATRQT")
-_CATEGORIES: Final = ("identity", "contact", "appointment", "billing", "identifier", "insurance", "operational", "clinical")
+_CATEGORIES: Final = (
+    "identity",
+    "contact",
+    "appointment",
+    "billing",
+    "identifier",
+    "insurance",
+    "operational",
+    "clinical",
+)
 _REASONS: Final = ("consent_missing", "purpose_not_allowed", "feature_off", "agreement_missing")
 _BEGAN: Final = datetime(2025, 11, 25, tzinfo=UTC)
 _CHUNK: Final = 50_000
@@ -76,7 +85,9 @@ def parties() -> tuple[list[Party], list[float]]:
         sets = tuple(tuple(sorted(chance.sample(_CATEGORIES, chance.randint(1, 5)))) for _ in range(4))
         name = RARE_RECIPIENT if number == CONNECTORS - 1 else f"Recipient {number} Ltd"
         country = chance.choice(("US", "IE", "IN", "DE"))
-        found.append(Party(f"family{number % 8}/vendor{number}", name, country, tuple(chance.sample(_PURPOSES, 2)), sets))
+        found.append(
+            Party(f"family{number % 8}/vendor{number}", name, country, tuple(chance.sample(_PURPOSES, 2)), sets)
+        )
     weights = [1 / (number + 1) for number in range(CONNECTORS - 1)]
     return found, [*weights, sum(weights) / RARE]
 
@@ -90,9 +101,7 @@ async def lay(connection: asyncpg.Connection, tenant: UUID, disclosures: int, re
     await connection.execute("VACUUM ANALYZE entries, disclosures, outcomes, refusals")
 
 
-def _batches(
-    rows: Rows, tenant: UUID, disclosures: int, refusals: int
-) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
+def _batches(rows: Rows, tenant: UUID, disclosures: int, refusals: int) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
     chance = random.Random(11)
     everybody, weights = parties()
     step = timedelta(days=365) / disclosures
@@ -109,7 +118,9 @@ def _batches(
                 rows.of[table] = []
 
 
-def _disclosure(rows: Rows, tenant: UUID, at: datetime, party: Party, chance: random.Random, *, under_way: bool) -> None:
+def _disclosure(
+    rows: Rows, tenant: UUID, at: datetime, party: Party, chance: random.Random, *, under_way: bool
+) -> None:
     identity, subject = id_of(int(at.timestamp() * 1000), chance.randbytes(10)), _subject(chance)
     categories = list(chance.choices(party.sets, (70, 20, 8, 2))[0])
     if chance.random() < 1 / RARE:

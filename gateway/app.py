@@ -36,6 +36,7 @@ from gateway.store.embedded import Embedded
 from gateway.store.migrate import migrate
 from gateway.store.pool import Store
 from gateway.subjects import Subjects
+from gateway.tallies import Tallies
 from gateway.templates import Templates
 from gateway.vault import Vault
 from gateway.web import auditor, pages, vendors
@@ -126,6 +127,7 @@ async def opened(
             subjects=subjects,
             ledger=ledger,
             proofs=Proofs(store, log_keys(settings)),
+            tallies=Tallies(store),
             egress=door,
             store=store,
             clock=clock,

@@ -19,7 +19,7 @@ from weakref import WeakValueDictionary
 import asyncpg
 
 from gateway.errors import Unavailable
-from gateway.flows import due, housekeeping, inbound, lane
+from gateway.flows import due, housekeeping, inbound, lane, tally
 from gateway.flows.rooms import Rooms
 from gateway.flows.settle import StillUnderWay
 from gateway.log import Log
@@ -130,6 +130,7 @@ class Jobs:
         loop.entrypoint(queue.CALLBACK, accepts_context=False)(self._callback)
         loop.entrypoint(queue.WAITING, accepts_context=False)(self._waiting)
         loop.schedule("stranded", _EVERY_MINUTE, accepts_context=False)(self._stranded)
+        loop.schedule("tallies", _EVERY_MINUTE, accepts_context=False)(self._tallies)
         loop.schedule("callbacks", _EVERY_TEN_MINUTES, accepts_context=False)(self._callbacks)
         loop.schedule("waiting", _EVERY_TEN_MINUTES, accepts_context=False)(self._overdue)
         loop.schedule("housekeeping", _EVERY_HOUR, accepts_context=False)(self._housekeeping)
@@ -204,6 +205,9 @@ class Jobs:
 
     async def _stranded(self, _schedule: Any) -> None:
         await self._kept_house(housekeeping.wake_stranded)
+
+    async def _tallies(self, _schedule: Any) -> None:
+        await self._kept_house(tally.tally)
 
     async def _callbacks(self, _schedule: Any) -> None:
         await self._kept_house(housekeeping.wake_callbacks)

@@ -20,6 +20,7 @@ from gateway.ledger.proofs import Proofs
 from gateway.people import People
 from gateway.store.pool import Store
 from gateway.subjects import Subjects
+from gateway.tallies import Tallies
 from gateway.templates import Templates
 from gateway.webhooks.endpoints import Endpoints
 from gateway.webhooks.kinds import Kinds
@@ -44,6 +45,7 @@ class Rooms:
     subjects: Subjects
     ledger: Ledger
     proofs: Proofs
+    tallies: Tallies
     egress: Door
     store: Store
     clock: Callable[[], datetime]

@@ -79,9 +79,7 @@ class RepeatRow(NamedTuple):
     sealed: bytes | None
 
 
-_OUTCOMES = (
-    "SELECT o.outcome, o.code, o.at, o.index FROM outcomes o WHERE o.tenant = d.tenant AND o.disclosure = d.id"
-)
+_OUTCOMES = "SELECT o.outcome, o.code, o.at, o.index FROM outcomes o WHERE o.tenant = d.tenant AND o.disclosure = d.id"
 _LAST = "ORDER BY o.index DESC LIMIT 1"
 _LATEST = f"LEFT JOIN LATERAL ({_OUTCOMES} {_LAST}) o ON true"
 _FOUND_COLUMNS = (
@@ -132,7 +130,7 @@ async def refusals(connection: asyncpg.Connection, tenant: UUID, wanted: Search)
 
 def _sighted(tenant: UUID, wanted: Search, *, table: str, refused: bool) -> tuple[str, list[Any]]:
     """A WITH that finds the ids of a page among the sightings, and its values."""
-    where, values = ["f.tenant = $1", f"f.outcome {'=' if refused else '<>'} 'refused'"], [tenant]
+    where, values = ["f.tenant = $1", f"f.outcome {'=' if refused else '<>'} 'refused'"], list[Any]((tenant,))
     outcome = "open" if wanted.outcome == "pending" else wanted.outcome
     _narrow(
         where, values,
@@ -152,7 +150,7 @@ def _sighted(tenant: UUID, wanted: Search, *, table: str, refused: bool) -> tupl
 
 def _conditions(tenant: UUID, wanted: Search, *, table: str) -> tuple[str, list[Any]]:
     """What narrows the rows themselves, but for the outcome."""
-    where, values = ["d.tenant = $1"], [tenant]
+    where, values = ["d.tenant = $1"], list[Any]((tenant,))
     _narrow(
         where, values,
         (f"(d.at, d.id) < ({_at_of(table, '{}')}, {{}})", wanted.before), ("d.subject = {}", wanted.subject),

@@ -34,7 +34,7 @@ class SentRow(NamedTuple):
     party: int
     outcome: str
     days: list[int]
-    counts: list[int]
+    numbers: list[int]
 
 
 class CategoryRow(NamedTuple):
@@ -42,7 +42,7 @@ class CategoryRow(NamedTuple):
 
     party: int
     category: str
-    count: int
+    number: int
     failed: int
 
 
@@ -53,7 +53,7 @@ class FieldRow(NamedTuple):
     path: str
     category: str
     reduction: str
-    count: int
+    number: int
     failed: int
 
 
@@ -63,7 +63,7 @@ class RefusedRow(NamedTuple):
     connector: str
     reason: str
     days: list[int]
-    counts: list[int]
+    numbers: list[int]
 
 
 async def counted(connection: asyncpg.Connection, tenant: UUID) -> Counted:

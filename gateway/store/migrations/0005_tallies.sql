@@ -110,6 +110,14 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT h.tenant FROM heads h LEFT JOIN tallied t ON t.tenant = h.tenant WHERE h.size > coalesce(t.next, 0) ORDER BY h.tenant
 $$;
 
+-- An entry's fields. JSON may say U+0000 in a text and PostgreSQL holds none, so there it becomes U+FFFD: nothing that a person
+-- wrote into an entry may keep a log from being counted.
+CREATE FUNCTION gateway_fields_of(p_body bytea) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN strpos(t, '\u0000') = 0 THEN t::jsonb
+                ELSE regexp_replace(t, '(?<!\\)((?:\\\\)*)\\u0000', '\1\\ufffd', 'g')::jsonb END
+    FROM convert_from(p_body, 'UTF8') t
+$$;
+
 -- Count the next entries of a tenant's log, at most so many; says how far it is counted, and how long the log is.
 -- Nobody but this function writes counts, and it only adds what the entries say: the request role cannot forge one.
 -- The row of `tallied` is locked throughout, so two gateways count one after the other, and counts and cursor are one commit.
@@ -137,7 +145,7 @@ BEGIN
         RETURN;
     END IF;
     WITH batch AS MATERIALIZED (
-        SELECT e.index, e.kind, e.at, convert_from(e.body, 'UTF8')::jsonb AS body FROM entries e
+        SELECT e.index, e.kind, e.at, gateway_fields_of(e.body) AS body FROM entries e
         WHERE e.tenant = p_tenant AND e.index >= v_from AND e.index < v_until
             AND e.kind IN ('intent', 'outcome', 'refusal', 'manual')
     ), settled AS MATERIALIZED (            -- the latest outcome in this batch of each disclosure that has one in it
@@ -150,7 +158,7 @@ BEGIN
         UNION ALL
         SELECT b.index, b.at, b.body, NULL, 'accepted' FROM batch b WHERE b.kind = 'manual'
         UNION ALL
-        SELECT i.index, i.at, convert_from(i.body, 'UTF8')::jsonb, coalesce(o.outcome, 'open'), s.outcome
+        SELECT i.index, i.at, gateway_fields_of(i.body), coalesce(o.outcome, 'open'), s.outcome
         FROM settled s CROSS JOIN LATERAL (
             SELECT e.index, e.at, e.body FROM entries e WHERE e.tenant = p_tenant AND e.index = s.intent LIMIT 1
         ) i LEFT JOIN LATERAL (

@@ -161,6 +161,32 @@ class DisclosureDetail(DisclosureAnswer):
     entries: list[EntryAnswer]
 
 
+class RefusalAnswer(Told):
+    """One refusal: nothing left."""
+
+    id: UUID
+    at: datetime
+    connector: str
+    action: str
+    purpose: str
+    subject: UUID | None = Field(description="The subject's pseudonym.")
+    reasons: list[str]
+    index: int = Field(description="Where it stands in the tenant's log.")
+
+
+class RefusalPage(Told):
+    """A page of refusals, newest first."""
+
+    items: list[RefusalAnswer]
+    next_cursor: str | None
+
+
+class RefusalDetail(RefusalAnswer):
+    """One refusal with its entry, which says what each reason was about."""
+
+    entry: EntryAnswer
+
+
 class InclusionAnswer(Told):
     """That an entry is in the log whose root the checkpoint signs (RFC 6962 2.1.1)."""
 

@@ -38,6 +38,7 @@ from gateway.web.api import (
     operations,
     policy,
     recipients,
+    refusals,
     templates,
     waiting,
 )
@@ -66,6 +67,7 @@ OPERATIONS: Final = (
     *deliveries.OPERATIONS,
     *notices.OPERATIONS,
     *disclosures.OPERATIONS,
+    *refusals.OPERATIONS,
     *log.OPERATIONS,
     *bundles.OPERATIONS,
     *keys.OPERATIONS,

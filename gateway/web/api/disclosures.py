@@ -24,7 +24,7 @@ from gateway.web.api.answers import (
     base64_of,
 )
 from gateway.web.api.cursor import after_id, next_cursor
-from gateway.web.api.models import DisclosureQuery, ProofQuery, SearchBody
+from gateway.web.api.models import DisclosureQuery, PageQuery, ProofQuery, SearchBody
 from gateway.web.api.operation import Asked, Operation, Reply
 from scopes.fault import Fault
 from scopes.scope import Area, Scope, Verb
@@ -39,7 +39,7 @@ async def page(asked: Asked) -> Reply:
     query: DisclosureQuery = asked.query
     found = await _found(asked, query, query.subject)
     if query.subject is not None:
-        await _record(asked, query, query.subject, len(found.items))
+        await record_look(asked, "disclosures", query, query.subject, len(found.items))
     return Reply(found)
 
 
@@ -53,7 +53,7 @@ async def search(asked: Asked) -> Reply:
     found = DisclosurePage(items=[], next_cursor=None)
     if subject is not None:
         found = await _found(asked, body, subject)
-    await _record(asked, body, subject, len(found.items))
+    await record_look(asked, "disclosures", body, subject, len(found.items))
     return Reply(found)
 
 
@@ -61,7 +61,7 @@ async def read(asked: Asked) -> Reply:
     """One disclosure with its entries."""
     row, bodies = await _one(asked)
     told = _disclosure(row).model_dump()
-    return Reply(DisclosureDetail(**told, entries=[_entry(body) for body in bodies]))
+    return Reply(DisclosureDetail(**told, entries=[entry_of(body) for body in bodies]))
 
 
 async def prove(asked: Asked) -> Reply:
@@ -110,6 +110,7 @@ async def _found(asked: Asked, query: DisclosureQuery | SearchBody, subject: UUI
         until=query.until,
         before=after_id(query.cursor),
         limit=query.limit + 1,
+        through=await sighted_through(asked) if subject is None else None,
     )
     items: Sequence[DisclosureAnswer]
     async with asked.rooms.store.tenant(asked.tenant) as connection:
@@ -121,16 +122,22 @@ async def _found(asked: Asked, query: DisclosureQuery | SearchBody, subject: UUI
     return DisclosurePage(items=list(items), next_cursor=cursor)
 
 
-async def _record(asked: Asked, query: DisclosureQuery | SearchBody, subject: UUID | None, count: int) -> None:
+async def sighted_through(asked: Asked) -> int | None:
+    """Up to where a search may rely on what is counted of the log; none while that is behind by a lot."""
+    through = await asked.rooms.tallies.roll(asked.tenant)
+    return through.next if through.complete else None
+
+
+async def record_look(asked: Asked, what: str, query: PageQuery, subject: UUID | None, count: int) -> None:
     """Write down who looked for whom; only words of closed lists are repeated, free ones could name somebody."""
     sought: dict[str, Any] = {"subject": str(subject) if subject is not None else None}
-    for name in ("purpose", "category", "outcome"):
-        if (word := getattr(query, name)) is not None:
+    for name in ("purpose", "category", "outcome", "reason"):
+        if (word := getattr(query, name, None)) is not None:
             sought[name] = str(word)
     for name in ("since", "until"):
-        if (moment := getattr(query, name)) is not None:
+        if (moment := getattr(query, name, None)) is not None:
             sought[name] = moment.isoformat()
-    await asked.rooms.ledger.accessed(asked.actor, what="disclosures", query=sought, count=count)
+    await asked.rooms.ledger.accessed(asked.actor, what=what, query=sought, count=count)
 
 
 def _disclosure(row: FoundRow) -> DisclosureAnswer:
@@ -166,7 +173,8 @@ def _refusal(row: RefusedRow) -> DisclosureAnswer:
     )
 
 
-def _entry(body: bytes) -> EntryAnswer:
+def entry_of(body: bytes) -> EntryAnswer:
+    """A stored entry as it is told."""
     entry = parse(body)
     return EntryAnswer(index=entry["index"], kind=entry["kind"], leaf=base64_of(leaf_hash(body)), entry=entry)
 

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from scopes.fault import MOMENT
+from scopes.fault import DAY, MOMENT
 from scopes.field import Unfit
 from scopes.quiet import zone_of
 from scopes.scope import Scope, ScopeError
-from scopes.vocabulary import Category, Purpose
+from scopes.vocabulary import Category, Purpose, Reason
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}T", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def _is_written_out(value: Any) -> Any:
     if not isinstance(value, str) or not _DATE.match(value):  # a bare number would be taken for seconds since 1970
         raise Unfit(MOMENT)
     return value
+
+
+def _is_a_day(value: Any) -> Any:
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise Unfit(DAY)
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise Unfit(DAY) from None
 
 
 def _is_a_moment_everywhere(value: datetime) -> datetime:
@@ -56,6 +66,7 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 Path = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(is_plain)]
 Reference = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(is_plain)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_is_written_out), AfterValidator(_is_a_moment_everywhere)]
+Day = Annotated[date, BeforeValidator(_is_a_day)]
 TimeZone = Annotated[
     str,
     # The system's folder of zones holds more than zones, all of it in small letters.
@@ -158,6 +169,17 @@ class SearchBody(_Narrowing):
     """The same search with the subject as the host knows it, which must not stand in an address."""
 
     subject: Annotated[Reference | None, Field(description=_SUBJECT)] = None
+
+
+class RefusalQuery(PageQuery):
+    """A search among refusals: the subject only as its pseudonym."""
+
+    subject: Annotated[UUID | None, Field(description="A subject's pseudonym, as other answers give it.")] = None
+    connector: Annotated[Name, AfterValidator(is_plain)] | None = None
+    purpose: Purpose | None = None
+    reason: Reason | None = None
+    since: Moment | None = None
+    until: Annotated[Moment | None, Field(description="Not including this moment.")] = None
 
 
 class ProofQuery(Given):
