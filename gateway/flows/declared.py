@@ -12,6 +12,7 @@ from gateway.errors import NotFound
 from gateway.flows.rooms import Rooms
 from gateway.tallies import Counts, FieldCount, Period
 from gateway.webhooks.endpoints import Endpoint, Status
+from gateway.webhooks.kinds import TEST
 from scopes.field import Field, Shape
 from scopes.vocabulary import ConnectionState
 
@@ -41,8 +42,8 @@ async def declared(tenant: UUID, recipient: str, period: Period, rooms: Rooms) -
 
     Raises NotFound for whom nothing is declared and nothing ever left.
     """
-    fields = await _declared(tenant, recipient, rooms)
     counted = await rooms.tallies.fields(tenant, recipient, period)
+    fields = await _declared(tenant, recipient, {each.action for each in counted.items}, rooms)
     if fields is None and not counted.items:
         raise NotFound("there is no such recipient", fix="GET /v1/recipients lists their ids.")
     return Counts(counted.through, tuple(_joined(fields or [], counted.items)))
@@ -63,13 +64,13 @@ def _joined(fields: list[DeclaredField], counted: tuple[FieldCount, ...]) -> Ite
         )  # fmt: skip
 
 
-async def _declared(tenant: UUID, recipient: str, rooms: Rooms) -> list[DeclaredField] | None:
+async def _declared(tenant: UUID, recipient: str, done: set[str], rooms: Rooms) -> list[DeclaredField] | None:
     clinic = await rooms.connections.present(tenant)
     connector = rooms.registry.connectors.get(recipient)
     if connector is not None:
         return list(_of_connector(connector, clinic.connection(connector.id)))
     endpoint = await _endpoint(tenant, recipient, rooms)
-    return None if endpoint is None else list(_of_endpoint(endpoint, rooms))
+    return None if endpoint is None else list(_of_endpoint(endpoint, done, rooms))
 
 
 def _of_connector(connector: Connector, connection: Connection) -> Iterator[DeclaredField]:
@@ -87,10 +88,15 @@ def _of_connector(connector: Connector, connection: Connection) -> Iterator[Decl
             )  # fmt: skip
 
 
-def _of_endpoint(endpoint: Endpoint, rooms: Rooms) -> Iterator[DeclaredField]:
-    """Every field of the types of event that it hears; nothing but the id goes that was not granted."""
-    for kind in rooms.kinds.catalogue():
-        if not endpoint.subscribes(kind.type):
+def _of_endpoint(endpoint: Endpoint, heard: set[str], rooms: Rooms) -> Iterator[DeclaredField]:
+    """Every field of the types of event that it hears; nothing but the id goes that was not granted.
+
+    Types that a host made up are in no list: of these the ones that it heard of.
+    """
+    known = {kind.type: kind for kind in rooms.kinds.catalogue()}
+    known |= {type_: rooms.kinds.kind(type_) for type_ in sorted(heard - known.keys())}
+    for kind in known.values():
+        if not endpoint.subscribes(kind.type) and kind.type != TEST:
             continue
         held = endpoint.holds_back(kind)
         for field, around in _leaves(kind.shape):

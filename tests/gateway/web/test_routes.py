@@ -58,7 +58,7 @@ async def test_an_unknown_parameter_is_refused_with_the_known_ones(api: Api, ope
     if operation.query is not None:
         said = {fault["path"]: fault["message"] for fault in told["faults"]}
         names = [field.alias or name for name, field in operation.query.model_fields.items()]
-            assert all(name in said["patient"] for name in names)
+        assert all(name in said["patient"] for name in names)
 
 
 @pytest.mark.parametrize(
