@@ -103,6 +103,17 @@ async def test_each_filter_and_each_pair_find_what_looking_by_hand_finds(
     assert hits > 20
 
 
+@pytest.mark.parametrize("counted", [True, False], ids=["counted", "not counted"])
+async def test_a_period_begins_with_its_first_moment_and_ends_before_its_last(log: Log, counted: bool) -> None:
+    through = (await Tallies(log.store).roll(log.tenant)).next if counted else None
+    entries = await log.stored()
+    for kind in ("intent", "refusal"):
+        first, last = sorted(datetime.fromisoformat(entry["at"]) for entry in entries if entry["kind"] == kind)[10:13:2]
+        found = await paged(log, kind, Search(since=first, until=last, through=through, limit=7))
+        assert found == by_hand(entries, kind, {"since": first, "until": last})
+        assert len(found) == 2
+
+
 async def test_a_search_is_the_log_as_it_was_when_it_was_counted(log: Log) -> None:
     through = (await Tallies(log.store).roll(log.tenant)).next
     disclosure, intent = log.open[0]

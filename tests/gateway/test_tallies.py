@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 
 from gateway.app import House
+from gateway.flows import tally as flows
 from gateway.flows.tally import tally
 from gateway.ledger.writer import Draft, Writer
 from gateway.store import tallies as rows
@@ -230,7 +231,8 @@ async def test_a_text_that_no_table_can_hold_keeps_nothing_from_being_counted(lo
     ]
 
 
-async def test_housekeeping_counts_every_clinics_log(house: House, fresh_dsn: str) -> None:
+async def test_housekeeping_counts_every_clinics_log(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flows, "_AT_A_TIME", 10)
     writer = Writer(house.rooms.store)
     await writer.start()
     logs = [Log(house.rooms.store, writer, await clinic(house.rooms.store), random.Random(seed)) for seed in range(2)]
