@@ -26,8 +26,6 @@ async def tally(rooms: Rooms) -> None:
             except Exception as failure:  # the other clinics count all the same
                 log.error("clinic_not_tallied", failure=failure, tenant=tenant)
                 continue
-            if (
-                through.size - through.next >= _AT_A_TIME
-            ):  # the rest is gained while we count, and waits for the next time
+            if not through.complete:
                 behind.append(tenant)
         waiting = behind
