@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 
-from benchmarks import webhooks
+from benchmarks import auditor, webhooks
 from benchmarks.measure import Figure, Settings
 
 SUBJECTS = {
@@ -49,7 +49,11 @@ APPEND_GOALS = {128: 15_000.0}
 
 
 def summarise(
-    settings: Settings, measured: list[Figure], appends: Mapping[int, float], webhook: Mapping[str, Any] | None = None
+    settings: Settings,
+    measured: list[Figure],
+    appends: Mapping[int, float],
+    webhook: Mapping[str, Any] | None = None,
+    audited: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Everything that was measured and what follows from it."""
     webhook = webhook or {}
@@ -68,8 +72,10 @@ def summarise(
             judged("ledger appends a second", waiting, value, at_least=APPEND_GOALS.get(waiting))
             for waiting, value in appends.items()
         ]
-        + list(webhooks.goals(webhook)),
+        + list(webhooks.goals(webhook))
+        + list(auditor.goals(audited)),
         "webhooks": webhook,
+        "auditor": audited or {},
         "rounds": [asdict(figure) for figure in measured],
     }
 

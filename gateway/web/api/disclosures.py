@@ -6,14 +6,15 @@ An address may hold a subject's pseudonym only; a host's own reference belongs i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 from uuid import UUID
 
-from gateway.errors import Conflict, InvalidRequest, NotFound
+from gateway.errors import Conflict, InvalidRequest
+from gateway.flows import look
+from gateway.flows.look import FoundRow, RefusedRow, Search
 from gateway.ledger.entry import parse
 from gateway.ledger.merkle import leaf_hash
-from gateway.store import disclosures as rows
-from gateway.store.disclosures import FoundRow, RefusedRow, Search
 from gateway.web.api.answers import (
     DisclosureAnswer,
     DisclosureDetail,
@@ -24,7 +25,7 @@ from gateway.web.api.answers import (
     base64_of,
 )
 from gateway.web.api.cursor import after_id, next_cursor
-from gateway.web.api.models import DisclosureQuery, PageQuery, ProofQuery, SearchBody
+from gateway.web.api.models import DisclosureQuery, ProofQuery, SearchBody
 from gateway.web.api.operation import Asked, Operation, Reply
 from scopes.fault import Fault
 from scopes.scope import Area, Scope, Verb
@@ -37,9 +38,10 @@ _PENDING: Final = "pending"
 async def page(asked: Asked) -> Reply:
     """A page of disclosures or refusals, newest first."""
     query: DisclosureQuery = asked.query
-    found = await _found(asked, query, query.subject)
+    wanted = _wanted(query, query.subject)
+    found = await _found(asked, query, wanted)
     if query.subject is not None:
-        await record_look(asked, "disclosures", query, query.subject, len(found.items))
+        await look.record(asked.actor, "disclosures", wanted, len(found.items), asked.rooms)
     return Reply(found)
 
 
@@ -47,13 +49,13 @@ async def search(asked: Asked) -> Reply:
     """The same, where the subject is named as the host knows it; one that is not known has no disclosures."""
     body: SearchBody = asked.body
     if body.subject is None:
-        return Reply(await _found(asked, body, None))
+        return Reply(await _found(asked, body, _wanted(body, None)))
     clinic = await asked.rooms.connections.clinic(asked.tenant)
     subject = await asked.rooms.subjects.known(asked.tenant, body.subject, keyed=clinic)
-    found = DisclosurePage(items=[], next_cursor=None)
+    wanted, found = _wanted(body, subject), DisclosurePage(items=[], next_cursor=None)
     if subject is not None:
-        found = await _found(asked, body, subject)
-    await record_look(asked, "disclosures", body, subject, len(found.items))
+        found = await _found(asked, body, wanted)
+    await look.record(asked.actor, "disclosures", wanted, len(found.items), asked.rooms)
     return Reply(found)
 
 
@@ -86,58 +88,37 @@ async def prove(asked: Asked) -> Reply:
 
 
 async def _one(asked: Asked) -> tuple[FoundRow, list[bytes]]:
-    wanted: UUID = asked.path["id"]
-    async with asked.rooms.store.tenant(asked.tenant) as connection:
-        row = await rows.find(connection, asked.tenant, wanted)
-        if row is None:
-            raise NotFound("there is no such disclosure")
-        return row, await rows.bodies(connection, asked.tenant, wanted)
+    return await look.disclosure(asked.tenant, asked.path["id"], asked.rooms)
 
 
-async def _found(asked: Asked, query: DisclosureQuery | SearchBody, subject: UUID | None) -> DisclosurePage:
-    refused = query.outcome == _REFUSED
-    if refused and (query.recipient is not None or query.category is not None):
+def _wanted(query: DisclosureQuery | SearchBody, subject: UUID | None) -> Search:
+    """What is looked for; raises InvalidRequest for what says nothing about a refusal."""
+    if query.outcome == _REFUSED and (query.recipient is not None or query.category is not None):
         faults = [Fault(name, "does not narrow refusals: nothing left") for name in ("recipient", "category")]
         raise InvalidRequest(faults=[fault for fault in faults if getattr(query, fault.path) is not None])
-    wanted = Search(
+    return Search(
         subject=subject,
         recipient=query.recipient,
         connector=query.connector,
         purpose=query.purpose,
         category=query.category,
-        outcome=None if refused else query.outcome,
+        outcome=query.outcome,
         since=query.since,
         until=query.until,
         before=after_id(query.cursor),
         limit=query.limit + 1,
-        through=await sighted_through(asked) if subject is None else None,
     )
+
+
+async def _found(asked: Asked, query: DisclosureQuery | SearchBody, wanted: Search) -> DisclosurePage:
     items: Sequence[DisclosureAnswer]
-    async with asked.rooms.store.tenant(asked.tenant) as connection:
-        if refused:
-            items = [_refusal(row) for row in await rows.refusals(connection, asked.tenant, wanted)]
-        else:
-            items = [_disclosure(row) for row in await rows.search(connection, asked.tenant, wanted)]
+    if query.outcome == _REFUSED:
+        refused = await look.refusals(asked.tenant, replace(wanted, outcome=None), asked.rooms)
+        items = [_refusal(row) for row in refused]
+    else:
+        items = [_disclosure(row) for row in await look.disclosures(asked.tenant, wanted, asked.rooms)]
     items, cursor = next_cursor(items, query.limit, lambda item: item.id)
     return DisclosurePage(items=list(items), next_cursor=cursor)
-
-
-async def sighted_through(asked: Asked) -> int | None:
-    """Up to where a search may rely on what is counted of the log; none while that is behind by a lot."""
-    through = await asked.rooms.tallies.roll(asked.tenant)
-    return through.next if through.complete else None
-
-
-async def record_look(asked: Asked, what: str, query: PageQuery, subject: UUID | None, count: int) -> None:
-    """Write down who looked for whom; only words of closed lists are repeated, free ones could name somebody."""
-    sought: dict[str, Any] = {"subject": str(subject) if subject is not None else None}
-    for name in ("purpose", "category", "outcome", "reason"):
-        if (word := getattr(query, name, None)) is not None:
-            sought[name] = str(word)
-    for name in ("since", "until"):
-        if (moment := getattr(query, name, None)) is not None:
-            sought[name] = moment.isoformat()
-    await asked.rooms.ledger.accessed(asked.actor, what=what, query=sought, count=count)
 
 
 def _disclosure(row: FoundRow) -> DisclosureAnswer:

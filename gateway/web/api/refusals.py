@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from typing import Final
-from uuid import UUID
 
-from gateway.errors import NotFound
-from gateway.store import disclosures as rows
-from gateway.store import entries
-from gateway.store.disclosures import RefusedRow, Search
+from gateway.flows import look
+from gateway.flows.look import RefusedRow, Search
 from gateway.web.api.answers import RefusalAnswer, RefusalDetail, RefusalPage
 from gateway.web.api.cursor import after_id, next_cursor
-from gateway.web.api.disclosures import entry_of, record_look, sighted_through
+from gateway.web.api.disclosures import entry_of
 from gateway.web.api.models import RefusalQuery
 from gateway.web.api.operation import Asked, Operation, Reply
 from scopes.scope import Area, Scope, Verb
@@ -31,25 +28,18 @@ async def page(asked: Asked) -> Reply:
         until=query.until,
         before=after_id(query.cursor),
         limit=query.limit + 1,
-        through=await sighted_through(asked) if query.subject is None else None,
     )
-    async with asked.rooms.store.tenant(asked.tenant) as connection:
-        found = await rows.refusals(connection, asked.tenant, wanted)
+    found = await look.refusals(asked.tenant, wanted, asked.rooms)
     items, cursor = next_cursor([_refusal(row) for row in found], query.limit, lambda item: item.id)
     if query.subject is not None:
-        await record_look(asked, "refusals", query, query.subject, len(items))
+        await look.record(asked.actor, "refusals", wanted, len(items), asked.rooms)
     return Reply(RefusalPage(items=list(items), next_cursor=cursor))
 
 
 async def read(asked: Asked) -> Reply:
     """One refusal with its entry."""
-    wanted: UUID = asked.path["id"]
-    async with asked.rooms.store.tenant(asked.tenant) as connection:
-        row = await rows.find_refusal(connection, asked.tenant, wanted)
-        entry = await entries.entry(connection, asked.tenant, row.leaf_index) if row is not None else None
-    if row is None or entry is None:
-        raise NotFound("there is no such refusal")
-    return Reply(RefusalDetail(**_refusal(row).model_dump(), entry=entry_of(entry.body)))
+    row, body = await look.refusal(asked.tenant, asked.path["id"], asked.rooms)
+    return Reply(RefusalDetail(**_refusal(row).model_dump(), entry=entry_of(body)))
 
 
 def _refusal(row: RefusedRow) -> RefusalAnswer:

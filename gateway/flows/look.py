@@ -1,0 +1,69 @@
+"""Look into a clinic's log: search disclosures and refusals, read one with its entries, write down who looked for whom."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from gateway.calls import Actor
+from gateway.errors import NotFound
+from gateway.flows.rooms import Rooms
+from gateway.store import disclosures as rows
+from gateway.store import entries
+from gateway.store.disclosures import FoundRow, RefusedRow, Search
+
+__all__ = ["FoundRow", "RefusedRow", "Search", "disclosure", "disclosures", "record", "refusal", "refusals"]
+
+
+async def disclosures(tenant: UUID, wanted: Search, rooms: Rooms) -> list[FoundRow]:
+    """Disclosures, newest first."""
+    wanted = await _counted(tenant, wanted, rooms)
+    async with rooms.store.tenant(tenant) as connection:
+        return await rows.search(connection, tenant, wanted)
+
+
+async def refusals(tenant: UUID, wanted: Search, rooms: Rooms) -> list[RefusedRow]:
+    """Refusals, newest first; neither a recipient nor a kind of data narrows them."""
+    wanted = await _counted(tenant, wanted, rooms)
+    async with rooms.store.tenant(tenant) as connection:
+        return await rows.refusals(connection, tenant, wanted)
+
+
+async def disclosure(tenant: UUID, wanted: UUID, rooms: Rooms) -> tuple[FoundRow, list[bytes]]:
+    """One disclosure with the stored bytes of its intent and its outcomes. Raises NotFound."""
+    async with rooms.store.tenant(tenant) as connection:
+        row = await rows.find(connection, tenant, wanted)
+        if row is None:
+            raise NotFound("there is no such disclosure")
+        return row, await rows.bodies(connection, tenant, wanted)
+
+
+async def refusal(tenant: UUID, wanted: UUID, rooms: Rooms) -> tuple[RefusedRow, bytes]:
+    """One refusal with the stored bytes of its entry. Raises NotFound."""
+    async with rooms.store.tenant(tenant) as connection:
+        row = await rows.find_refusal(connection, tenant, wanted)
+        entry = await entries.entry(connection, tenant, row.leaf_index) if row is not None else None
+    if row is None or entry is None:
+        raise NotFound("there is no such refusal")
+    return row, entry.body
+
+
+async def record(actor: Actor, what: str, wanted: Search, count: int, rooms: Rooms) -> None:
+    """Write down who looked for whom; only words of closed lists are repeated, free ones could name somebody."""
+    sought: dict[str, Any] = {"subject": str(wanted.subject) if wanted.subject is not None else None}
+    for name in ("purpose", "category", "outcome", "reason"):
+        if (word := getattr(wanted, name)) is not None:
+            sought[name] = str(word)
+    for name in ("since", "until"):
+        if (moment := getattr(wanted, name)) is not None:
+            sought[name] = moment.isoformat()
+    await rooms.ledger.accessed(actor, what=what, query=sought, count=count)
+
+
+async def _counted(tenant: UUID, wanted: Search, rooms: Rooms) -> Search:
+    """Search what is counted of the log, once that is all of it; a subject's rows are few and are looked through."""
+    if wanted.subject is not None:
+        return wanted
+    through = await rooms.tallies.roll(tenant)
+    return replace(wanted, through=through.next if through.complete else None)
