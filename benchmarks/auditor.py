@@ -79,6 +79,7 @@ def _reads(tallies: Tallies, tenant: UUID) -> Mapping[str, Callable[[], Awaitabl
     return {
         "per day by recipient": lambda: tallies.by_recipient(tenant, _YEAR),
         "per day by connector": lambda: tallies.by_connector(tenant, _YEAR),
+        "deeds and purposes": lambda: tallies.deeds(tenant, _YEAR),
         "kinds by recipient": lambda: tallies.flows(tenant, _YEAR),
         "refusals per day": lambda: tallies.refusals(tenant, _YEAR),
         "fields of one": lambda: tallies.fields(tenant, "family0/vendor0", _YEAR),

@@ -88,6 +88,16 @@ class RecipientDays:
 
 
 @dataclass(frozen=True, slots=True)
+class Deed:
+    """What was done at one recipient for one purpose, in all by what came of it."""
+
+    party: Party
+    action: str
+    purpose: str
+    outcomes: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Flow:
     """Disclosures of one kind of data to one recipient; `failed` of these came to that."""
 
@@ -189,6 +199,24 @@ class Tallies:
             ),
         )
 
+    async def deeds(self, tenant: UUID, period: Period) -> Counts[Deed]:
+        """What was done at whom for what: by recipient, action and purpose."""
+        through = await self.roll(tenant)
+        async with self._store.tenant(tenant) as connection:
+            known = await _parties(connection, tenant)
+            found = await rows.deeds(connection, tenant, period.since, period.until)
+        outcomes: dict[tuple[str, str, str, int], Counter[str]] = defaultdict(Counter)
+        for row in found:
+            key = (known[row.party].recipient_id, row.action, row.purpose, row.party)
+            outcomes[key][row.outcome] += row.number
+        return Counts(
+            through,
+            tuple(
+                Deed(known[party], action, purpose, came)
+                for (_, action, purpose, party), came in sorted(outcomes.items(), key=lambda item: item[0])
+            ),
+        )
+
     async def flows(self, tenant: UUID, period: Period) -> Counts[Flow]:
         """Kind of data to connector to recipient to country: the data map, and the matrix of kinds and recipients."""
         through = await self.roll(tenant)
@@ -216,12 +244,12 @@ class Tallies:
         """Per day by reason, the commonest first; of one connector, or of all."""
         through = await self.roll(tenant)
         async with self._store.tenant(tenant) as connection:
-            found = await rows.refused(connection, tenant, period.since, period.until)
-        days: dict[str, list[int]] = defaultdict(lambda: [0] * period.days)
+            found = await rows.refused(connection, tenant, period.since, period.until, connector)
+        items = []
         for row in found:
-            if connector is None or row.connector == connector:
-                _add(days[row.reason], row.days, row.numbers)
-        items = [RefusalDays(reason, tuple(each), sum(each)) for reason, each in days.items()]
+            days = [0] * period.days
+            _add(days, row.days, row.numbers)
+            items.append(RefusalDays(row.reason, tuple(days), sum(days)))
         return Counts(through, tuple(sorted(items, key=lambda item: (-item.count, item.reason))))
 
 

@@ -37,6 +37,16 @@ class SentRow(NamedTuple):
     numbers: list[int]
 
 
+class DeedRow(NamedTuple):
+    """How often something was done at a recipient for a purpose, and came to an outcome."""
+
+    party: int
+    action: str
+    purpose: str
+    outcome: str
+    number: int
+
+
 class CategoryRow(NamedTuple):
     """How many disclosures to a recipient held a kind of data; `failed` of these came to that."""
 
@@ -60,7 +70,6 @@ class FieldRow(NamedTuple):
 class RefusedRow(NamedTuple):
     """How often one reason refused something: the days that had any, counted from the period's first, and how many."""
 
-    connector: str
     reason: str
     days: list[int]
     numbers: list[int]
@@ -96,14 +105,25 @@ async def parties(connection: asyncpg.Connection, tenant: UUID) -> list[PartyRow
 async def sent(connection: asyncpg.Connection, tenant: UUID, since: date, until: date) -> list[SentRow]:
     """By recipient, outcome and day; `until` is the first day that does not count."""
     rows = await connection.fetch(
-        "SELECT party, outcome, array_agg(day), array_agg(count) FROM ("
-        "SELECT party, outcome, day - $2 AS day, sum(count)::bigint AS count FROM tallies_sent "
-        "WHERE tenant = $1 AND day >= $2 AND day < $3 AND count > 0 GROUP BY 1, 2, 3) d GROUP BY 1, 2",
+        "SELECT party, outcome, array_agg(day - $2), array_agg(count) FROM tallies_days "
+        "WHERE tenant = $1 AND day >= $2 AND day < $3 AND count > 0 GROUP BY 1, 2",
         tenant,
         since,
         until,
     )
     return [SentRow(*row) for row in rows]
+
+
+async def deeds(connection: asyncpg.Connection, tenant: UUID, since: date, until: date) -> list[DeedRow]:
+    """By recipient, action, purpose and outcome."""
+    rows = await connection.fetch(
+        "SELECT party, action, purpose, outcome, sum(count)::bigint FROM tallies_sent "
+        "WHERE tenant = $1 AND day >= $2 AND day < $3 AND count > 0 GROUP BY 1, 2, 3, 4",
+        tenant,
+        since,
+        until,
+    )
+    return [DeedRow(*row) for row in rows]
 
 
 async def categories(connection: asyncpg.Connection, tenant: UUID, since: date, until: date) -> list[CategoryRow]:
@@ -135,15 +155,18 @@ async def fields(
     return [FieldRow(*row) for row in rows]
 
 
-async def refused(connection: asyncpg.Connection, tenant: UUID, since: date, until: date) -> list[RefusedRow]:
-    """By connector, reason and day; a refusal with two reasons counts under each of them."""
+async def refused(
+    connection: asyncpg.Connection, tenant: UUID, since: date, until: date, connector: str | None
+) -> list[RefusedRow]:
+    """By reason and day, of one connector or of all; a refusal with two reasons counts under each of them."""
     rows = await connection.fetch(
-        "SELECT connector, reason, array_agg(day), array_agg(count) FROM ("
-        "SELECT connector, reason, day - $2 AS day, sum(count)::bigint AS count FROM tallies_refused "
-        "WHERE tenant = $1 AND day >= $2 AND day < $3 GROUP BY 1, 2, 3) d GROUP BY 1, 2",
+        "SELECT reason, array_agg(day), array_agg(count) FROM ("
+        "SELECT reason, day - $2 AS day, sum(count)::bigint AS count FROM tallies_refused WHERE tenant = $1 "
+        "AND day >= $2 AND day < $3 AND ($4::text IS NULL OR connector = $4) GROUP BY 1, 2) d GROUP BY 1",
         tenant,
         since,
         until,
+        connector,
     )
     return [RefusedRow(*row) for row in rows]
 

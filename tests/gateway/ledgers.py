@@ -130,6 +130,7 @@ class ByHand:
     """What entries come to, counted one after the other."""
 
     sent: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    days: Counter[tuple[str, ...]] = field(default_factory=Counter)
     categories: Counter[tuple[str, ...]] = field(default_factory=Counter)
     fields: Counter[tuple[str, ...]] = field(default_factory=Counter)
     failed_fields: Counter[tuple[str, ...]] = field(default_factory=Counter)
@@ -154,6 +155,7 @@ class ByHand:
         to = entry["connection"] if connector == "webhook" else connector
         party = (connector, to, name, entry["recipient"]["country"])
         self.sent[(day, *party, action, entry["purpose"], outcome)] += 1
+        self.days[(day, *party, outcome)] += 1
         for category in {category for _, category, *_ in entry["fields"]}:
             self.categories[(day, *party, category)] += 1
         for path, category, *reduction in entry["fields"]:

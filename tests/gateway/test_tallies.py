@@ -23,7 +23,8 @@ from tests.gateway.ledgers import ENDPOINT, ByHand, Log, clinic
 
 YEAR = Period(date(2026, 1, 1), date(2027, 1, 1))
 TABLES = (
-    "tallied", "parties", "tallies_sent", "tallies_categories", "tallies_fields", "tallies_refused", "facets", "sightings",
+    "tallied", "parties", "tallies_sent", "tallies_days", "tallies_categories", "tallies_fields", "tallies_refused", "facets",
+    "sightings",
 )  # fmt: skip
 
 
@@ -55,6 +56,7 @@ async def counted(store: Store, log: Log) -> ByHand:
         fields = "day, recipient_id, action, path, category, reduction"
         return ByHand(
             sent=await those(f"day, {parties}, action, purpose, outcome", f"tallies_sent {party}"),
+            days=await those(f"day, {parties}, outcome", f"tallies_days {party}"),
             categories=await those(f"day, {parties}, category", f"tallies_categories {party}"),
             fields=await those(fields, f"tallies_fields {party}"),
             failed_fields=await those(fields, f"tallies_fields {party}", "failed"),
@@ -183,6 +185,12 @@ async def test_what_charts_read_adds_up(log: Log, store: Store) -> None:
     assert {item.party.recipient_id for item in recipients.items} >= {"payments/stripe", str(ENDPOINT)}
     day = (date(2026, 2, 28) - YEAR.since).days
     assert sum(item.days[day] for item in recipients.items) == _sum(by_hand.sent, "2026-02-28")
+    deeds = await tallies.deeds(log.tenant, YEAR)
+    for deed in deeds.items:
+        for outcome, count in deed.outcomes.items():
+            party = (deed.party.recipient_id, deed.party.country, deed.action, deed.purpose, outcome)
+            assert count == _sum(by_hand.sent, *party), deed
+    assert sum(sum(deed.outcomes.values()) for deed in deeds.items) == len(log.made)
     flows = await tallies.flows(log.tenant, YEAR)
     for flow in flows.items:
         assert flow.count == _sum(by_hand.categories, flow.party.recipient_id, flow.party.country, flow.category)
