@@ -32,7 +32,7 @@ SEARCH_MS: Final = 100.0
 READ_MS: Final = 50.0
 COUNT_SECONDS: Final = 180.0
 _PAGE: Final = 51
-_ROUNDS: Final = 5
+_ROUNDS: Final = 9
 _YEAR: Final = Period(date(2025, 11, 25), date(2026, 11, 26))
 _LAST_DAY, _FIRST_DAYS, _HALF = (datetime(*day, tzinfo=UTC) for day in ((2026, 11, 24), (2025, 12, 5), (2026, 6, 1)))
 _COMMON: Final = (
