@@ -35,10 +35,12 @@ async def _ids(api: Api, clinic: Clinic) -> dict[str, str]:
     endpoint = {"url": "http://127.0.0.1:1/", "events": ["*"], "purpose": "TREAT"}
     recipient = {"name": "Vendor Ltd", "country": "DE"}
     consent = await api.post("/v1/consents", CONSENT)
+    await api.call(purpose="TREAT")
     return {
         "consents": consent.json()["id"],
         "connections": str(clinic.connection.id),
         "disclosures": (await api.call()).json()["id"],
+        "refusals": (await api.get("/v1/refusals")).json()["items"][0]["id"],
         "keys": (await api.get("/v1/keys")).json()["items"][0]["id"],
         "endpoints": (await api.post("/v1/endpoints", {**endpoint, "recipient": recipient})).json()["id"],
     }
@@ -61,7 +63,7 @@ async def test_an_id_of_another_tenant_is_as_if_it_were_not_there(
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/connections", "/v1/disclosures", "/v1/disclosures?outcome=refused", "/v1/keys", "/v1/consents"]
+    "path", ["/v1/connections", "/v1/disclosures", "/v1/disclosures?outcome=refused", "/v1/refusals", "/v1/keys", "/v1/consents"]
 )
 async def test_lists_hold_only_what_is_ones_own(api: Api, other: Api, clinic: Clinic, path: str) -> None:
     await api.call()
