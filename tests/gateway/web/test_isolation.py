@@ -63,7 +63,15 @@ async def test_an_id_of_another_tenant_is_as_if_it_were_not_there(
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/connections", "/v1/disclosures", "/v1/disclosures?outcome=refused", "/v1/refusals", "/v1/keys", "/v1/consents"]
+    "path",
+    [
+        "/v1/connections",
+        "/v1/disclosures",
+        "/v1/disclosures?outcome=refused",
+        "/v1/refusals",
+        "/v1/keys",
+        "/v1/consents",
+    ],
 )
 async def test_lists_hold_only_what_is_ones_own(api: Api, other: Api, clinic: Clinic, path: str) -> None:
     await api.call()
