@@ -42,11 +42,17 @@ async def declared(tenant: UUID, recipient: str, period: Period, rooms: Rooms) -
 
     Raises NotFound for whom nothing is declared and nothing ever left.
     """
+    if not recipient.isprintable():  # no id of anybody's, and perhaps what PostgreSQL holds in no text
+        raise _nobody()
     counted = await rooms.tallies.fields(tenant, recipient, period)
     fields = await _declared(tenant, recipient, {each.action for each in counted.items}, rooms)
     if fields is None and not counted.items:
-        raise NotFound("there is no such recipient", fix="GET /v1/recipients lists their ids.")
+        raise _nobody()
     return Counts(counted.through, tuple(_joined(fields or [], counted.items)))
+
+
+def _nobody() -> NotFound:
+    return NotFound("there is no such recipient", fix="GET /v1/recipients lists their ids.")
 
 
 def _joined(fields: list[DeclaredField], counted: tuple[FieldCount, ...]) -> Iterator[DeclaredField]:

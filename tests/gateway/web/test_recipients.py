@@ -146,7 +146,8 @@ async def test_only_days_of_the_period_count(api: Api, house: House) -> None:
 
 
 @pytest.mark.parametrize(
-    "recipient", ["payments", "payments/strip", "canary", "a/b/c", "7D444840-9DC0-11D1-B245-5FFDCE74FAD2"]
+    "recipient",
+    ["payments", "payments/strip", "canary", "canary%00", "canary%ff", "a/b/c", "7D444840-9DC0-11D1-B245-5FFDCE74FAD2"],
 )
 async def test_the_fields_of_nobody_are_not_found(api: Api, recipient: str) -> None:
     response = await api.get(f"/v1/recipients/{recipient}/fields")
