@@ -174,7 +174,7 @@ class Tallies:
     async def by_recipient(self, tenant: UUID, period: Period) -> Counts[RecipientDays]:
         """Per day by recipient, the one with the most first."""
         through = await self.roll(tenant)
-        async with self._store.tenant(tenant) as connection:
+        async with self._store.reading(tenant) as connection:
             known = await _parties(connection, tenant)
             found = await rows.sent(connection, tenant, period.since, period.until)
         days, outcomes = _added(found, known.__getitem__, period)
@@ -184,7 +184,7 @@ class Tallies:
     async def by_connector(self, tenant: UUID, period: Period) -> Counts[ConnectorDays]:
         """Per day by connector, in the order of their ids; those too that took something earlier and nothing now."""
         through = await self.roll(tenant)
-        async with self._store.tenant(tenant) as connection:
+        async with self._store.reading(tenant) as connection:
             known = await _parties(connection, tenant)
             found = await rows.sent(connection, tenant, period.since, period.until)
             last = await rows.last_accepted(connection, tenant)
@@ -202,7 +202,7 @@ class Tallies:
     async def deeds(self, tenant: UUID, period: Period) -> Counts[Deed]:
         """What was done at whom for what: by recipient, action and purpose."""
         through = await self.roll(tenant)
-        async with self._store.tenant(tenant) as connection:
+        async with self._store.reading(tenant) as connection:
             known = await _parties(connection, tenant)
             found = await rows.deeds(connection, tenant, period.since, period.until)
         outcomes: dict[tuple[str, str, str, int], Counter[str]] = defaultdict(Counter)
@@ -220,7 +220,7 @@ class Tallies:
     async def flows(self, tenant: UUID, period: Period) -> Counts[Flow]:
         """Kind of data to connector to recipient to country: the data map, and the matrix of kinds and recipients."""
         through = await self.roll(tenant)
-        async with self._store.tenant(tenant) as connection:
+        async with self._store.reading(tenant) as connection:
             known = await _parties(connection, tenant)
             found = await rows.categories(connection, tenant, period.since, period.until)
         items = (Flow(row.category, known[row.party], row.number, row.failed) for row in found)
@@ -232,7 +232,7 @@ class Tallies:
     async def fields(self, tenant: UUID, recipient_id: str, period: Period) -> Counts[FieldCount]:
         """What left for one recipient, a connector or an endpoint, by action and field."""
         through = await self.roll(tenant)
-        async with self._store.tenant(tenant) as connection:
+        async with self._store.reading(tenant) as connection:
             found = await rows.fields(connection, tenant, recipient_id, period.since, period.until)
         items = (
             FieldCount(row.action, row.path, row.category, row.reduction or None, row.number, row.failed)
@@ -243,7 +243,7 @@ class Tallies:
     async def refusals(self, tenant: UUID, period: Period, connector: str | None = None) -> Counts[RefusalDays]:
         """Per day by reason, the commonest first; of one connector, or of all."""
         through = await self.roll(tenant)
-        async with self._store.tenant(tenant) as connection:
+        async with self._store.reading(tenant) as connection:
             found = await rows.refused(connection, tenant, period.since, period.until, connector)
         items = []
         for row in found:

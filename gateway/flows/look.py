@@ -19,20 +19,20 @@ __all__ = ["FoundRow", "RefusedRow", "Search", "disclosure", "disclosures", "rec
 async def disclosures(tenant: UUID, wanted: Search, rooms: Rooms) -> list[FoundRow]:
     """Disclosures, newest first."""
     wanted = await _counted(tenant, wanted, rooms)
-    async with rooms.store.tenant(tenant) as connection:
+    async with rooms.store.reading(tenant) as connection:
         return await rows.search(connection, tenant, wanted)
 
 
 async def refusals(tenant: UUID, wanted: Search, rooms: Rooms) -> list[RefusedRow]:
     """Refusals, newest first; neither a recipient nor a kind of data narrows them."""
     wanted = await _counted(tenant, wanted, rooms)
-    async with rooms.store.tenant(tenant) as connection:
+    async with rooms.store.reading(tenant) as connection:
         return await rows.refusals(connection, tenant, wanted)
 
 
 async def disclosure(tenant: UUID, wanted: UUID, rooms: Rooms) -> tuple[FoundRow, list[bytes]]:
     """One disclosure with the stored bytes of its intent and its outcomes. Raises NotFound."""
-    async with rooms.store.tenant(tenant) as connection:
+    async with rooms.store.reading(tenant) as connection:
         row = await rows.find(connection, tenant, wanted)
         if row is None:
             raise NotFound("there is no such disclosure")
@@ -41,7 +41,7 @@ async def disclosure(tenant: UUID, wanted: UUID, rooms: Rooms) -> tuple[FoundRow
 
 async def refusal(tenant: UUID, wanted: UUID, rooms: Rooms) -> tuple[RefusedRow, bytes]:
     """One refusal with the stored bytes of its entry. Raises NotFound."""
-    async with rooms.store.tenant(tenant) as connection:
+    async with rooms.store.reading(tenant) as connection:
         row = await rows.find_refusal(connection, tenant, wanted)
         entry = await entries.entry(connection, tenant, row.leaf_index) if row is not None else None
     if row is None or entry is None:

@@ -281,4 +281,4 @@ END $$;
 REVOKE EXECUTE ON FUNCTION gateway_tally(uuid, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION gateway_tally(uuid, integer) TO gateway_request;
 GRANT SELECT ON tallied, parties, tallies_sent, tallies_days, tallies_categories, tallies_fields, tallies_refused, facets,
-    sightings TO gateway_request;
+    sightings TO gateway_request, gateway_auditor;
