@@ -75,7 +75,7 @@ OPERATIONS: Final = (
 )
 
 
-_SOFTWARE: Final = ("/v1", "/abdm/", hooks.PREFIX)  # paths that no browser shows to anybody
+_SOFTWARE: Final = ("/v1", "/abdm/", PREFIX)  # paths that no browser shows to anybody
 
 
 class Pages(Protocol):
