@@ -83,9 +83,14 @@ class Issuer:
         claims = self.claims(token, now=now)
         return Bearer(claims["sub"], _moment(claims, "exp"), self._scopes(claims.get("roles")))
 
-    def claims(self, token: str, *, now: float, types: frozenset[str] = _TYPES) -> Mapping[str, Any]:
-        """The claims of a genuine token of this issuer, for this audience and tenant, now; or Unauthenticated."""
-        claims = self._genuine_claims(token, types)
+    def claims(
+        self, token: str, *, now: float, types: frozenset[str] = _TYPES, names_key: bool = True
+    ) -> Mapping[str, Any]:
+        """The claims of a genuine token of this issuer, for this audience and tenant, now; or Unauthenticated.
+
+        Without `names_key` a token needs no kid where the issuer has one key (OpenID Core 10.1).
+        """
+        claims = self._genuine_claims(token, types, names_key=names_key)
         if claims.get("iss") != self.name:
             raise Unauthenticated("the token's issuer is not the one that signed it")
         audience = claims.get("aud")
@@ -99,9 +104,11 @@ class Issuer:
         _check_times(claims, now)
         return claims
 
-    def _genuine_claims(self, token: str, types: frozenset[str]) -> Mapping[str, Any]:
+    def _genuine_claims(self, token: str, types: frozenset[str], *, names_key: bool) -> Mapping[str, Any]:
         header = _part(token, 0)
         kid = header.get("kid")
+        if kid is None and not names_key and len(self.keys) == 1:
+            kid = next(iter(self.keys))
         key = self.keys.get(kid) if isinstance(kid, str) else None
         if key is None:
             raise Unauthenticated("the token names no key (kid) that its issuer is trusted with")

@@ -32,6 +32,7 @@ from scopes.vocabulary import Repeat
 _SECONDS: Final = 10.0
 _MOST_ANSWER_BYTES: Final = 256 * 1024
 _KIND: Final = "oidc"
+_ONLY: Final = "the only key"  # the name of a key whose provider gives it none
 _KINDS_OF_KEY: Final = {"RSA": None, "EC": "P-256", "OKP": "Ed25519"}
 
 
@@ -161,12 +162,13 @@ def _genuine(provider: Provider, token: Any, keys: dict[str, Any], rooms: Rooms)
     )
     if not usable or not isinstance(token, str):
         raise ProviderUnavailable
-    row = IssuerRow(provider.issuer, provider.client, {"keys": usable[:20]}, {})
+    named = [{**each, "kid": each.get("kid", _ONLY)} for each in usable[:20]]
+    row = IssuerRow(provider.issuer, provider.client, {"keys": named}, {})
     try:
         issuer = Issuer.of(provider.tenant, row)
     except InvalidRequest:  # a key of theirs that cannot be read, or is too weak
         raise ProviderUnavailable from None
-    return issuer.claims(token, now=rooms.clock().timestamp())
+    return issuer.claims(token, now=rooms.clock().timestamp(), names_key=False)
 
 
 def _is_usable(key: dict[str, Any]) -> bool:
@@ -177,5 +179,4 @@ def _is_usable(key: dict[str, Any]) -> bool:
         and kind in _KINDS_OF_KEY
         and key.get("crv") == _KINDS_OF_KEY[kind]
         and key.get("use", "sig") == "sig"
-        and isinstance(key.get("kid"), str)
     )
