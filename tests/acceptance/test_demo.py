@@ -75,6 +75,18 @@ async def head_of(ready: Ready) -> Checkpoint:
     return open_checkpoint((await ask(ready, "GET", "/v1/log/checkpoint")).text, [key])
 
 
+async def signed_in(ready: Ready) -> None:
+    """Sign in at the demo as its owner, as the form leads."""
+    told = ready["sign_in"]
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        form = (await client.get(told["url"])).text
+        token = form.split('name="csrf" value="')[1].split('"')[0]
+        fields = {"csrf": token, "email": told["email"], "password": told["password"]}
+        done = await client.post(told["url"], data=fields)
+        assert (done.status_code, done.headers["location"]) == (303, "/settings"), done.text
+        assert "Demo clinic" in (await client.get(told["url"].replace("sign-in", "settings"))).text
+
+
 async def test_the_first_line_says_all_that_one_needs_and_the_second_shows_the_example(tmp_path: Path) -> None:
     port = free_port()
     async with demo(tmp_path / "data", port, "--json") as program:
@@ -82,6 +94,8 @@ async def test_the_first_line_says_all_that_one_needs_and_the_second_shows_the_e
         assert set(ready) == {"url", "api_key", "tenant", "sign_in"}
         assert ready["url"] == f"http://127.0.0.1:{port}"
         assert UUID(ready["tenant"])
+        assert ready["sign_in"]["url"] == f"http://localhost:{port}/sign-in"
+        await signed_in(ready)
         assert (await ask(ready, "GET", "/readyz")).json() == {"status": "ok"}
         await called(ready)
         example = (await program.json_line())["example"]
