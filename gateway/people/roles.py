@@ -50,7 +50,7 @@ _MAY: Final[Mapping[Role, frozenset[Scope]]] = MappingProxyType(
         Role.OWNER: _EVERYTHING,
         Role.INTEGRATIONS: _scopes(
             "catalog:read calls:read connections:read connections:write consents:read consents:write "
-            "agreements:read agreements:write"
+            "agreements:read agreements:write templates:read templates:write"
         ),
         Role.VENDOR: _scopes("endpoints:read endpoints:write events:read events:write"),
         Role.AUDITOR: _scopes("disclosures:read log:read bundles:read bundles:write agreements:read catalog:read"),
