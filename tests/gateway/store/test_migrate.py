@@ -13,7 +13,7 @@ from gateway.store import StoreUnavailable
 from gateway.store.embedded import Embedded
 from gateway.store.errors import MigrationRefused
 from gateway.store.migrate import migrate
-from gateway.store.pool import ROLE
+from gateway.store.pool import AUDITOR_ROLE, ROLE
 
 
 async def _values(dsn: str, query: str) -> list[object]:
@@ -99,7 +99,7 @@ async def test_databases_of_one_server_may_create_the_role_at_once(own_server: E
     for name in names:
         await connection.execute(f"CREATE DATABASE {name}")
     for _ in range(2):
-        await connection.execute(f"DROP ROLE IF EXISTS {ROLE}")
+        await connection.execute(f"DROP ROLE IF EXISTS {ROLE}, {AUDITOR_ROLE}")
         await asyncio.gather(*(migrate(own_server.dsn(name), folder) for name in names))
     for name in names:
         await connection.execute(f"DROP DATABASE {name}")
@@ -129,7 +129,7 @@ async def test_an_owner_who_is_no_superuser_migrates_and_acts_as_the_request_rol
     await _values(own_server.dsn(), f"CREATE ROLE {owner} LOGIN CREATEROLE")
     await _values(own_server.dsn(), f"CREATE DATABASE {owner} OWNER {owner}")
     connection = await asyncpg.connect(own_server.dsn())
-    await connection.execute(f"DROP ROLE IF EXISTS {ROLE}")
+    await connection.execute(f"DROP ROLE IF EXISTS {ROLE}, {AUDITOR_ROLE}")
     dsn = own_server.dsn(owner, owner)
     _write(folder, m0001_table="CREATE TABLE a (b int)")
     assert await migrate(dsn, folder) == ["0001_table"]
@@ -148,7 +148,7 @@ async def test_a_user_who_may_not_create_roles_is_told_what_to_run(own_server: E
     connection = await asyncpg.connect(own_server.dsn())
     await connection.execute(f"CREATE ROLE {owner} LOGIN")
     await connection.execute(f"CREATE DATABASE {owner} OWNER {owner}")
-    await connection.execute(f"DROP ROLE IF EXISTS {ROLE}")
+    await connection.execute(f"DROP ROLE IF EXISTS {ROLE}, {AUDITOR_ROLE}")
     with pytest.raises(MigrationRefused, match=f"CREATE ROLE {ROLE} NOLOGIN"):
         await migrate(own_server.dsn(owner, owner), folder)
     await connection.execute(f"DROP DATABASE {owner} WITH (FORCE)")
