@@ -15,9 +15,11 @@ from connectors.registry import Connector, Registry
 from gateway.app import House, opened
 from gateway.calls import Actor
 from gateway.config import Settings
+from gateway.demo_texts import texts_of
 from gateway.errors import Conflict, NotFound
 from gateway.flows.agree import Terms, agree
 from gateway.flows.connect import Wish, connect
+from gateway.flows.template import register
 from gateway.jobs import Jobs
 from gateway.keyfiles import write_once
 from gateway.people import Role
@@ -29,6 +31,7 @@ from scopes.vocabulary import ConnectionState
 EVERYTHING = tuple(Scope(area, verb) for area in Area for verb in Verb)
 _KEPT = "demo.json"  # the demo's tenant, key and people, in the data folder, readable by its owner only
 _DOMAIN = "demo.example"
+_ORDERS = {"messaging": ("messaging/whatsapp", "messaging/twilio")}  # a message goes by SMS where WhatsApp may not have it
 _NAMES = {Role.OWNER: "Olena Marsh", Role.AUDITOR: "Anouk Reyes", Role.VENDOR: "Viktor Lind"}
 
 
@@ -41,11 +44,18 @@ class Demo:
     tenant: UUID
     house: House
     people: Mapping[str, Mapping[str, str]]  # role -> the address and password to sign in with
+    phones: Mapping[str, str]  # messaging vendor -> the page that shows what a patient would read
 
     def line(self) -> dict[str, Any]:
         """What a first-time user needs."""
         sign_in = {"url": self.sign_in_url, **self.people[Role.OWNER]}
-        return {"url": self.url, "api_key": self.api_key, "tenant": str(self.tenant), "sign_in": sign_in}
+        return {
+            "url": self.url,
+            "api_key": self.api_key,
+            "tenant": str(self.tenant),
+            "sign_in": sign_in,
+            "phones": dict(self.phones),
+        }
 
     @property
     def sign_in_url(self) -> str:
@@ -77,7 +87,12 @@ async def running(settings: Settings, *, any_port: bool = False) -> AsyncIterato
         house.rooms.callbacks.served_at = url
         for connector_id, vendor in vendors.items():
             await _calling_back(house, tenant, house.rooms.registry.connector(connector_id), vendor, url)
-        yield Demo(url, api_key, tenant, house, people)
+        phones = {
+            house.rooms.registry.connector(connector_id).manifest.title: f"{base}{page}"
+            for connector_id, base in sandboxes.items()
+            if (page := getattr(house.rooms.registry.connector(connector_id).module("sandbox"), "PHONE", None))
+        }
+        yield Demo(url, api_key, tenant, house, people, phones)
 
 
 async def _clinic(house: House) -> tuple[UUID, str, Mapping[str, Mapping[str, str]]]:
@@ -86,6 +101,8 @@ async def _clinic(house: House) -> tuple[UUID, str, Mapping[str, Mapping[str, st
     if not kept.exists():
         tenant = await house.rooms.connections.create_tenant("Demo clinic")
         api_key, _ = await house.rooms.callers.create_key(_demo(tenant), "demo", EVERYTHING, expires_at=None)
+        for family, vendors in _ORDERS.items():
+            await house.rooms.connections.set_order(_demo(tenant), family, vendors)
         made = {"tenant": str(tenant), "api_key": api_key, "people": await _invented(house)}
         # Another demo on the same folder may have been faster: then it is its clinic that both show.
         write_once(kept, orjson.dumps(made).decode())
@@ -144,6 +161,8 @@ async def _connected(house: House, tenant: UUID, connector: Connector) -> None:
         if rule.needed:
             signed = Terms(kind=AgreementKind.DPA, services=rule.services, since=house.rooms.clock())
             await agree(_demo(tenant), connector.id, signed, house.rooms)
+        for text in texts_of(connector):
+            await register(_demo(tenant), text, house.rooms)
 
 
 async def _calling_back(house: House, tenant: UUID, connector: Connector, vendor: Any, url: str) -> None:

@@ -39,7 +39,7 @@ LAYERS = (
     (
         6,
         "gateway/cli.py gateway/cli_people.py gateway/app.py gateway/serve.py gateway/keyfiles.py gateway/demo.py "
-        "gateway/demo/*.py gateway/doctor.py gateway/example.py",
+        "gateway/demo_texts.py gateway/demo/*.py gateway/doctor.py gateway/example.py",
     ),
     (5, "gateway/web/*.py"),
 )

@@ -26,10 +26,44 @@ from connectors.messaging.whatsapp import sandbox_phone
 from connectors.messaging.whatsapp.sandbox_store import Bubble, Store, Webhook, wamid
 from connectors.messaging.whatsapp.sandbox_templates import Refused, Template, Templates, held, read_of
 
+_PERSON_DAY_HOUR: Final = (
+    ("body", "text", "{given_name|there}", ""),
+    ("body", "text", "{starts_at:date}", ""),
+    ("body", "text", "{starts_at:time}", ""),
+)
 CREDENTIAL: Final = "EAASandboxClinicGatewaySandboxClinicGatewaySandbox"
 CALLBACK_SECRET: Final = "5a4d6b0c5a4d6b0c5a4d6b0c5a4d6b0c"  # noqa: S105 (opens nothing but this sandbox)
 ACCOUNT: Final = "106540352242922"
 SETTINGS: Final[dict[str, str]] = {}
+PHONE: Final = "/phone"
+#: What the demo's clinic says on WhatsApp: name, action, language, words, and the template that the sandbox holds for it:
+#: its name and language there, and its values (component, kind, placeholder, the fixed beginning of a button's address).
+TEXTS: Final = (
+    (
+        "reminder", "send_reminder", "en", "Hello {given_name|there}, your appointment is on {starts_at:date} at {starts_at:time}.",
+        ("appointment_reminder", "en_US", _PERSON_DAY_HOUR),
+    ),
+    (
+        "reminder", "send_reminder", "hi", "नमस्ते {given_name|जी}, आपका अपॉइंटमेंट {starts_at:date} को {starts_at:time} बजे है।",
+        ("appointment_reminder", "hi", (("body", "text", "{given_name|जी}", ""), *_PERSON_DAY_HOUR[1:])),
+    ),
+    (
+        "confirmation_request", "send_confirmation_request", "en",
+        "Hello {given_name|there}, your appointment is on {starts_at:date} at {starts_at:time}. Will you come?",
+        ("appointment_confirmation", "en_US", _PERSON_DAY_HOUR),
+    ),
+    (
+        "payment_link", "send_payment_link", "en", "Hello {given_name|there}, {amount} is waiting to be paid: {url}",
+        ("payment_link", "en_US", (
+            ("body", "text", "{given_name|there}", ""), ("body", "text", "{amount}", ""),
+            ("button:0", "url", "{url}", "https://pay.example.com/l/"),
+        )),
+    ),
+    (
+        "notice", "send_notice", "en", "{note|We are closed tomorrow.}",
+        ("clinic_notice", "en_US", (("body", "text", "{note|We are closed tomorrow.}", ""),)),
+    ),
+)  # fmt: skip
 
 #: Numbers that are taken and then fail, and numbers that are refused: the code, and the HTTP status of a refusal.
 FAILS_LATER: Final = {"14155550126": 131026, "14155550149": 131049}
