@@ -126,7 +126,7 @@ async def test_a_person_makes_a_passkey_signs_in_with_it_and_proves_themselves_b
     await expect(page.get_by_role("cell", name="Passkey", exact=True)).to_be_visible()
     await page.goto("/confirm?next=/team")
     await page.get_by_role("button", name="Use a passkey").click()
-    await page.wait_for_url("**/team")
+    await page.wait_for_url(f"{site.url}/team")
     await page.goto("/account")
     await page.get_by_role("button", name="Remove the passkey my laptop").click()
     await expect(page.get_by_text("The passkey is removed.")).to_be_visible()
