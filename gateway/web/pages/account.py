@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import segno
 from markupsafe import Markup
 
 from gateway.errors import InvalidRequest
@@ -47,6 +46,8 @@ async def change_password(visit: Visit) -> Go:
 
 async def begin_totp(visit: Visit) -> View:
     """Show the picture that an authenticator reads."""
+    import segno  # drawing costs a start more than all else here
+
     session = visit.known
     proposal = await visit.rooms.people.totp.propose(session.person, session.email or session.name)
     drawn = segno.make(proposal.uri, error="m").svg_inline(border=2, omitsize=True, svgclass=None, lineclass=None)
