@@ -150,7 +150,8 @@ class Site:
             await self._rooms.people.sessions.say(visit.session, {"text": go.said.text, "tone": go.said.tone})
         response = self._to(go.to, visit, asked, elsewhere=go.elsewhere)
         if go.token is not None or go.ends:
-            written = self._cookies.written(self._cookies.session, go.token, embedded=go.embedded)
+            embedded = go.embedded or (visit.session is not None and bool(visit.session.frames))
+            written = self._cookies.written(self._cookies.session, go.token, embedded=embedded)
             response.headers.append("set-cookie", written)
             response.headers.append("set-cookie", self._cookies.written(self._cookies.browser, None))
         else:

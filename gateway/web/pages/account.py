@@ -137,7 +137,7 @@ async def _proved(visit: Visit, text: str) -> Go:
     people, session = visit.rooms.people, visit.known
     await people.sessions.revoke_others(session)
     token = await people.sessions.prove(session)
-    return Go(_HERE, Said(text), token=token, embedded=bool(session.frames))
+    return Go(_HERE, Said(text), token=token)
 
 
 _PAGE: dict[str, Any] = {"title": "Account and sign-in", "template": "people/account.html"}

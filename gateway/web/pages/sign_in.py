@@ -128,7 +128,7 @@ async def confirm(visit: Visit) -> Go:
     if not fits:
         raise InvalidRequest("That did not fit. Try again.")
     await people.throttle.succeeded(f"confirm|{session.person}", visit.address)
-    return Go(after(visit), token=await people.sessions.prove(session), embedded=bool(session.frames))
+    return Go(after(visit), token=await people.sessions.prove(session))
 
 
 async def opened(visit: Visit, opening: Opening) -> str:
