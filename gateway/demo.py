@@ -31,7 +31,9 @@ from scopes.vocabulary import ConnectionState
 EVERYTHING = tuple(Scope(area, verb) for area in Area for verb in Verb)
 _KEPT = "demo.json"  # the demo's tenant, key and people, in the data folder, readable by its owner only
 _DOMAIN = "demo.example"
-_ORDERS = {"messaging": ("messaging/whatsapp", "messaging/twilio")}  # a message goes by SMS where WhatsApp may not have it
+_ORDERS = {
+    "messaging": ("messaging/whatsapp", "messaging/twilio")
+}  # a message goes by SMS where WhatsApp may not have it
 _NAMES = {Role.OWNER: "Olena Marsh", Role.AUDITOR: "Anouk Reyes", Role.VENDOR: "Viktor Lind"}
 
 

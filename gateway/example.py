@@ -105,7 +105,9 @@ def shown(clinic: Demo, example: Example) -> None:
     console.print(_curl(clinic), highlight=False, soft_wrap=True, markup=False)
     console.print()
     if clinic.phones:
-        console.print("See what a patient would read (nobody has consented yet: give a consent first, on the pages or by API):")
+        console.print(
+            "See what a patient would read (nobody has consented yet: give a consent first, on the pages or by API):"
+        )
         for title, page in clinic.phones.items():
             console.print(f"  {title:<10} {page}", highlight=False)
         console.print()

@@ -32,12 +32,18 @@ CALLBACK_SECRET: Final = "5a4db0c5a4db0c5a4db0c5a4db0c5a4d"  # noqa: S105 (opens
 SETTINGS: Final = {"sender": "+15005550006", "redaction": "on"}
 PHONE: Final = "/phone"
 #: What the demo's clinic says by SMS: name, action, language, words.
+_WHEN: Final = "Hello {given_name|there}, your appointment is on {starts_at:date} at {starts_at:time}."
 TEXTS: Final = (
-    ("reminder", "send_reminder", "en", "Hello {given_name|there}, your appointment is on {starts_at:date} at {starts_at:time}. Reply STOP to get no more messages."),
-    ("confirmation_request", "send_confirmation_request", "en", "Hello {given_name|there}, your appointment is on {starts_at:date} at {starts_at:time}. Will you come? Reply YES or NO, or STOP to get no more messages."),
+    ("reminder", "send_reminder", "en", f"{_WHEN} Reply STOP to get no more messages."),
+    ("confirmation_request", "send_confirmation_request", "en", f"{_WHEN} Will you come? Reply YES, NO or STOP."),
     ("payment_link", "send_payment_link", "en", "Hello {given_name|there}, {amount} is waiting to be paid: {url}"),
-    ("notice", "send_notice", "en", "Hello {given_name|there}, a word from your clinic: {note|we are closed tomorrow}."),
-)  # fmt: skip
+    (
+        "notice",
+        "send_notice",
+        "en",
+        "Hello {given_name|there}, a word from your clinic: {note|we are closed tomorrow}.",
+    ),
+)
 
 UNDELIVERED: Final = "+15005550005"
 _MOST_MESSAGES: Final = 500

@@ -40,7 +40,8 @@ PHONE: Final = "/phone"
 #: its name and language there, and its values (component, kind, placeholder, the fixed beginning of a button's address).
 TEXTS: Final = (
     (
-        "reminder", "send_reminder", "en", "Hello {given_name|there}, your appointment is on {starts_at:date} at {starts_at:time}.",
+        "reminder", "send_reminder", "en",
+        "Hello {given_name|there}, your appointment is on {starts_at:date} at {starts_at:time}.",
         ("appointment_reminder", "en_US", _PERSON_DAY_HOUR),
     ),
     (
