@@ -45,10 +45,6 @@ TEXTS: Final = (
         ("appointment_reminder", "en_US", _PERSON_DAY_HOUR),
     ),
     (
-        "reminder", "send_reminder", "hi", "नमस्ते {given_name|जी}, आपका अपॉइंटमेंट {starts_at:date} को {starts_at:time} बजे है।",
-        ("appointment_reminder", "hi", (("body", "text", "{given_name|जी}", ""), *_PERSON_DAY_HOUR[1:])),
-    ),
-    (
         "confirmation_request", "send_confirmation_request", "en",
         "Hello {given_name|there}, your appointment is on {starts_at:date} at {starts_at:time}. Will you come?",
         ("appointment_confirmation", "en_US", _PERSON_DAY_HOUR),
