@@ -22,6 +22,7 @@ import orjson
 import pytest
 from joserfc.jwk import OKPKey
 
+from connectors.contract import Answered, Wish
 from gateway.calls import Actor
 from gateway.people import Role
 from gateway.people.vouching import Voucher
@@ -52,6 +53,8 @@ TEXT: dict[str, Any] = {"action": "messaging/send_notice", "channel": "sms", "la
 BODIES: dict[str, dict[str, Any]] = {
     "/v1/connections": {"connector": "payments", "credential": {"secret": "rk_test_0123456789abcdef"}, "features": []},
     "/v1/connections/{id:uuid}/grant": {"features": [], "withheld": []},
+    "/v1/connections/{id:uuid}/settings": {"settings": {}},
+    "/v1/families/{family}": {"order": ["payments/stripe"]},
     "/v1/connections/{id:uuid}/callback": {"secret": "whsec_0123456789abcdef0123456789abcdef"},
     "/v1/endpoints": {
         "url": "http://127.0.0.1:1/", "events": ["*"], "purpose": "TREAT", "recipient": {"name": "V Ltd", "country": "DE"},
@@ -112,6 +115,7 @@ async def _lived_in(served: Served, clinic: Caller, *, calls: int) -> dict[str, 
     people = await _peopled(served, clinic)
     heard = await _heard(served, clinic, connection)
     stands = await _stands(clinic, heard["endpoint"])
+    waits = await _messaged(served, clinic, UUID(told["id"]))
     text = NewTemplate(name="closed", **{**TEXT, "channel": Channel.SMS})
     template = await served.house.rooms.templates.put(operator, text)
     refusal = (await clinic.get("/v1/disclosures?outcome=refused")).json()["items"][0]["id"]
@@ -132,6 +136,7 @@ async def _lived_in(served: Served, clinic: Caller, *, calls: int) -> dict[str, 
         **people,
         **heard,
         **stands,
+        **waits,
     }
 
 
@@ -163,6 +168,30 @@ async def _stands(clinic: Caller, endpoint: str) -> dict[str, str]:
     policy = await clinic.ask("PUT", "/v1/policy", json={"jurisdiction": "DE", "allowed_regions": None})
     assert (consent.status_code, signed.status_code, policy.status_code) == (201, 200, 200), signed.text
     return {"consent": consent.json()["id"], "agreement": signed.json()["id"]}
+
+
+async def _messaged(served: Served, clinic: Caller, disclosure: UUID) -> dict[str, str]:
+    """Rows of messages: to whom they went, who said stop, what was counted and what waits; gives what names them."""
+    rooms, phone = served.house.rooms, "+14155550123"
+    known = await rooms.connections.clinic(clinic.tenant)
+    subject = await rooms.subjects.pseudonym(clinic.tenant, "patient-4713", keyed=known)
+    await rooms.contacts.remember(known, phone, subject)
+    operator, waiting = Actor("system", "test", clinic.tenant, ()), uuid4()
+    await rooms.connections.set_order(operator, "payments", ["payments/stripe"])
+    async with rooms.store.tenant(clinic.tenant) as connection:
+        await rooms.contacts.hear(connection, known, Answered(phone, Channel.SMS, Wish.STOP))
+        await connection.execute(
+            "INSERT INTO reaches (tenant, subject, channel, number, disclosure, at) VALUES ($1, $2, 'sms', 1, $3, now())",
+            clinic.tenant, subject, disclosure,
+        )  # fmt: skip
+        await connection.execute(
+            "INSERT INTO waiting_calls (tenant, id, state, due_at, created_at, changed_at, connector, action, purpose, "
+            "subject, reasons, withheld, fingerprint) VALUES ($1, $2, 'waiting', now() + interval '1 day', now(), now(), "
+            "'payments/stripe', 'refund', 'HPAYMT', $3, '[]', '{}', '\\x01')",
+            clinic.tenant, waiting, subject,
+        )  # fmt: skip
+    rooms.connections.forget(clinic.tenant)
+    return {"waiting": str(waiting)}
 
 
 async def _heard(served: Served, clinic: Caller, connection: str) -> dict[str, str]:
@@ -388,9 +417,9 @@ async def test_an_id_of_another_clinic_is_told_apart_from_none_by_nothing(two: T
     kinds = {
         "connections": "connection", "disclosures": "disclosure", "keys": "key", "endpoints": "endpoint",
         "events": "event", "deliveries": "delivery", "consents": "consent", "agreements": "endpoint",
-        "templates": "template",
+        "templates": "template", "waiting": "waiting", "refusals": "refusal", "recipients": "endpoint",
     }  # fmt: skip
-    for operation in (each for each in OPERATIONS if "{" in each.path):
+    for operation in (each for each in OPERATIONS if "{" in each.path and "{family}" not in each.path):
         kind, told = kinds[operation.path.split("/")[2]], []
         for name in (two.things[kind], "x1Y2z3A4b5C6" if kind == "key" else str(uuid4())):
             path = re.sub(r"{\w+(:\w+)?}", name, operation.path)
