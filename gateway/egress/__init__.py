@@ -5,6 +5,7 @@ route.py      where a connector may go        credential.py  the header that a s
 letter.py     what may leave, header by header
 address.py    which addresses are public      book.py        names resolved once, every address checked
 engine.py     the one file that knows the HTTP engine
+transfers.py  carries the engine's transfers on the loop
 answer.py     what may come in                repeat.py      when an attempt is made again
 """
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import select
+from collections.abc import Callable
 from functools import partial
 from tempfile import NamedTemporaryFile
 from typing import IO, Any, Final
@@ -15,6 +16,7 @@ import pycurl
 
 from connectors.contract import Ambiguous, AnswerRefused, ConnectorError, Unreachable
 from gateway.egress.letter import Header, Letter, Limits, Received, RequestRefused, Target, fits_a_header
+from gateway.egress.transfers import Transfers
 
 _KEPT: Final = 256  # connections, and transfers to use again
 _HEADERS: Final = 256  # lines of an answer's head; libcurl bounds their length
@@ -66,8 +68,7 @@ class CurlEngine:
         self, *, connect_seconds: float = 5.0, read_seconds: float = 20.0, trust_pem: bytes | None = None
     ) -> None:
         """`trust_pem` holds certificates of the operator's own authorities, trusted besides the public ones."""
-        self._multi = pycurl.AsyncCurlMulti()
-        self._multi.setopt(pycurl.M_MAXCONNECTS, _KEPT)
+        self._transfers = Transfers(most_kept=_KEPT)
         self._read_seconds = read_seconds
         # A file and not a value: libcurl reads a file once for all connections.
         self._trusted = None if trust_pem is None else _file(certifi.contents().encode() + b"\n" + trust_pem)
@@ -75,13 +76,15 @@ class CurlEngine:
         connecting = {pycurl.CONNECTTIMEOUT_MS: _milliseconds(connect_seconds), pycurl.CAINFO: authorities}
         self._settings = {**_ALWAYS, **connecting}
         self._free: list[_Transfer] = []
+        self._under_way: set[_Transfer] = set()
+        self._look: asyncio.TimerHandle | None = None
         self._kept = _Kept()
 
     async def send(self, letter: Letter, target: Target, limits: Limits) -> Received:
         """One attempt; raises Unreachable, Ambiguous, AnswerRefused or RequestRefused, never what pycurl raises."""
-        if self._multi.closed:
+        if self._transfers.closed:
             raise Unreachable("engine_closed")
-        transfer = self._free.pop() if self._free else _Transfer(self._settings, self._kept)
+        transfer = self._free.pop() if self._free else _Transfer(self._settings, self._kept, self._transfers.opened)
         transfer.write(letter, target, limits)
         ending = await self._carried(transfer)
         if transfer.met_a_closed_connection:
@@ -95,25 +98,34 @@ class CurlEngine:
 
     async def close(self) -> None:
         """Close every connection; what is still under way ends in doubt."""
-        for future in self._multi.futures():
-            future.set_exception(pycurl.error(pycurl.E_ABORTED_BY_CALLBACK, ""))
         self._free.clear()
-        await self._multi.aclose()
+        if self._look is not None:
+            self._look.cancel()
+        if not self._transfers.closed:
+            self._transfers.close(pycurl.E_ABORTED_BY_CALLBACK)
         if self._trusted is not None:
             self._trusted.close()
 
     async def _carried(self, transfer: "_Transfer", *, on_a_new_connection: bool = False) -> Received | ConnectorError:
         transfer.begin(on_a_new_connection=on_a_new_connection)
+        self._under_way.add(transfer)
+        if self._look is None:
+            self._look = asyncio.get_running_loop().call_later(self._read_seconds, self._end_silent)
         try:
-            # Where the task is cancelled so is the future, and with it the transfer: its connection is closed.
-            future = self._multi.add_handle(transfer.curl)
-            transfer.watch(future, self._read_seconds)
-            await future
-        except pycurl.error as error:
-            return transfer.failure(error.args[0])
+            code = await self._transfers.carry(transfer.curl)
         finally:
-            transfer.unwatch()
-        return transfer.received()
+            self._under_way.discard(transfer)
+        return transfer.failure(code) if code else transfer.received()
+
+    def _end_silent(self) -> None:
+        """End each transfer whose vendor says nothing for too long; look again when the next one may be silent so long."""
+        self._look = None
+        latest = [self._read_seconds - transfer.silent_seconds() for transfer in self._under_way]
+        for transfer, left in zip(list(self._under_way), latest, strict=True):
+            if left <= 0:
+                self._transfers.end(transfer.curl, pycurl.E_OPERATION_TIMEDOUT)
+        if waits := [left for left in latest if left > 0]:
+            self._look = asyncio.get_running_loop().call_later(min(waits), self._end_silent)
 
 
 class _Kept:
@@ -139,8 +151,9 @@ class _Kept:
 class _Transfer:
     """One transfer of libcurl's, used again and again, and what came in by it."""
 
-    def __init__(self, settings: dict[int, Any], kept: _Kept) -> None:
+    def __init__(self, settings: dict[int, Any], kept: _Kept, opened: Callable[[int], None]) -> None:
         self._kept = kept
+        self._opened = opened
         self.curl = pycurl.Curl()
         for option, value in settings.items():
             self.curl.setopt(option, value)
@@ -152,7 +165,6 @@ class _Transfer:
         self.curl.setopt(pycurl.WRITEFUNCTION, self._heard_part)
         self._target: Target | None = None
         self._anew = False
-        self._watch: asyncio.TimerHandle | None = None
         self._clock = asyncio.get_running_loop().time
 
     def write(self, letter: Letter, target: Target, limits: Limits) -> None:
@@ -197,6 +209,7 @@ class _Transfer:
         self._bytes = self._lines_seen = 0
         self._socket: int | None = None
         self._asked = self.met_a_closed_connection = False
+        self._moved = self._clock()
 
     def forget(self) -> None:
         """Keep nothing of the letter, its credential above all."""
@@ -206,25 +219,12 @@ class _Transfer:
         self.curl.setopt(pycurl.POSTFIELDS, b"")
         self.curl.setopt(pycurl.URL, "")
 
-    def watch(self, future: asyncio.Future[Any], seconds: float) -> None:
-        """End the transfer where the vendor says nothing for so long."""
-        self._moved = self._clock()
-        self._watch = asyncio.get_running_loop().call_later(seconds, self._look, future, seconds)
-
-    def unwatch(self) -> None:
-        """It has ended."""
-        if self._watch is not None:
-            self._watch.cancel()
-            self._watch = None
-
-    def _look(self, future: asyncio.Future[Any], seconds: float) -> None:
+    def silent_seconds(self) -> float:
+        """How long the vendor has said nothing."""
+        now = self._clock()
         if len(self._lines) != self._lines_seen:
-            self._lines_seen, self._moved = len(self._lines), self._clock()
-        left = self._moved + seconds - self._clock()
-        if left > 0:
-            self._watch = asyncio.get_running_loop().call_later(left, self._look, future, seconds)
-        elif not future.done():
-            future.set_exception(pycurl.error(pycurl.E_OPERATION_TIMEDOUT, ""))
+            self._lines_seen, self._moved = len(self._lines), now
+        return now - self._moved
 
     def failure(self, code: int) -> ConnectorError:
         """What an error of libcurl's says about this request."""
@@ -243,6 +243,7 @@ class _Transfer:
 
     def _connects(self, socket: int, _purpose: int) -> int:
         self._socket = socket
+        self._opened(socket)
         return _NO if self._asked else _YES
 
     def _asks(self, *ends: object) -> int:
