@@ -90,14 +90,14 @@ class Keyring:
     def seal(self, plaintext: bytes, *, purpose: str, row: str) -> bytes:
         """Seal a value for one place: `purpose` is what it is for, `row` the id of the row that holds it."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        sealed = self._ciphers[self.current].encrypt(nonce, plaintext, self._binding(purpose, row))
+        sealed = self._ciphers[self.current.bytes].encrypt(nonce, plaintext, self._binding(purpose, row))
         return b"".join((_VERSION, self.current.bytes, nonce, sealed))
 
     def open(self, sealed: bytes, *, purpose: str, row: str) -> bytes:
         """Open a sealed value in its own place; raises VaultError anywhere else."""
         if sealed[:1] != _VERSION or len(sealed) < 1 + 16 + _NONCE_BYTES + 16:
             raise VaultError("a sealed value has an unknown form")
-        cipher = self._ciphers.get(UUID(bytes=sealed[1:17]))
+        cipher = self._ciphers.get(sealed[1:17])
         if cipher is None:
             raise VaultError("a value is sealed under a data key that is not there")
         nonce, ciphertext = sealed[17 : 17 + _NONCE_BYTES], sealed[17 + _NONCE_BYTES :]
@@ -107,8 +107,8 @@ class Keyring:
             raise VaultError("a sealed value was changed or moved to another place") from None
 
     @cached_property
-    def _ciphers(self) -> dict[UUID, AESGCM]:
-        return {key_id: AESGCM(key) for key_id, key in self.keys.items()}
+    def _ciphers(self) -> dict[bytes, AESGCM]:
+        return {key_id.bytes: AESGCM(key) for key_id, key in self.keys.items()}
 
     def fingerprint(self, text: bytes) -> bytes:
         """HMAC-SHA256 under a key of this tenant: equal texts show, nothing else does.

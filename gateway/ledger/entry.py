@@ -159,9 +159,11 @@ KNOWN: frozenset[str] = frozenset(FIELDS)
 
 def timestamp(moment: datetime) -> str:
     """A moment as entries write it: RFC 3339, UTC, six digits of seconds, Z."""
-    if moment.tzinfo is None:
-        raise EntryError("a moment without a time zone is no moment")
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+    if moment.tzinfo is not UTC:
+        if moment.tzinfo is None:
+            raise EntryError("a moment without a time zone is no moment")
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def moment_of(at: str) -> datetime:
@@ -244,14 +246,13 @@ def _check_plain(fields: Mapping[str, Any]) -> None:
             if not "".join(value).isascii():  # RFC 8785 sorts keys by UTF-16, orjson by code point: the same for ASCII.
                 raise EntryError("a key is not ASCII")
             value = value.values()
-        for inner in value:
-            kind = type(inner)
-            if kind is str:
-                continue
-            if kind in _NESTED:
-                waiting.append(inner)
-            elif kind not in _PLAIN and not issubclass(kind, StrEnum):
+        kinds = set(map(type, value))
+        if kinds <= _PLAIN:
+            continue
+        for kind in kinds - _PLAIN - _NESTED:
+            if not issubclass(kind, StrEnum):
                 raise EntryError(f"it holds a {kind.__name__}, not only text, whole numbers, true, false and null")
+        waiting += [inner for inner in value if type(inner) in _NESTED]
 
 
 def _first(keys: Set[str]) -> str:

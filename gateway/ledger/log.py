@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import re
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -371,7 +371,7 @@ class Disclosure:
         call, action, fields, at = intent.call, intent.action, intent.fields, self._clock()
         recipient = action.recipient
         payload = orjson.dumps(fields.values, option=orjson.OPT_SORT_KEYS)
-        salt = secrets.token_bytes(_SALT_BYTES)
+        salt = os.urandom(_SALT_BYTES)
         assert isinstance(intent.decision, Allowed)
         entry = {
             **_asked(intent, self.id),

@@ -91,8 +91,8 @@ class Draft:
     refusal: rows.RefusalRow | None = None
     settlement: rows.SettlementRow | None = None
     reach: rows.ReachRow | None = None
-    landed: Landing = field(default_factory=Landing)
-    since: float = field(default_factory=monotonic)
+    landed: Landing = field(init=False)  # from when it is appended
+    since: float = 0.0
     told: bool = False  # the caller was told that it has to wait, and waits no more
 
     @property
@@ -143,7 +143,8 @@ def _place(draft: Draft, end: _End, batch: rows.Batch, writer: int) -> Appended:
         {**draft.fields, "at": timestamp(draft.at), "index": index, "kind": draft.kind, "tenant": str(tenant)}
     )
     leaf = leaf_hash(body)
-    batch.nodes += [rows.NodeRow(tenant, *node) for node in end.edge.append(leaf)]
+    if completed := end.edge.append(leaf):
+        batch.nodes += [rows.NodeRow(tenant, *node) for node in completed]
     batch.entries.append(rows.EntryRow(tenant, index, draft.kind, draft.at, body, leaf))
     if draft.disclosure is not None:
         batch.disclosures.append((*draft.disclosure, index, writer))
@@ -169,6 +170,7 @@ async def append_within(connection: asyncpg.Connection, draft: Draft, *, writer:
     head = await rows.lock_and_change_standing(connection, draft.tenant)
     if head is None:
         raise NotFound("there is no such tenant")
+    draft.landed = Landing()
     batch, placed = assemble([draft], {draft.tenant: _End(head.standing, end_of(head))}, writer)
     await rows.append(connection, batch)
     draft.landed.set_result(placed[0][1])
@@ -195,6 +197,7 @@ class Writer:
         self._wake = asyncio.Event()
         self._connection: asyncpg.Connection | None = None
         self._task: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._failures = 0
         self._lock_first_until = 0.0
         self._stopped = False
@@ -203,6 +206,7 @@ class Writer:
 
     async def start(self) -> None:
         """Connect and begin; raises StoreUnavailable when the ledger cannot be reached."""
+        self._loop = asyncio.get_running_loop()
         await self._connect()
         self._task = asyncio.create_task(self._run(), name="ledger-writer")
 
@@ -228,12 +232,14 @@ class Writer:
 
         It raises LedgerUnavailable (nothing is written, or nobody may rely on it), StandingChanged (PlacesTaken) or KeyTaken.
         """
+        landed = draft.landed = Landing(loop=self._loop)
+        draft.since = monotonic()
         if self._stopped or (self._failures and not draft.must_land):
             _refuse([draft])
         else:
             self._waiting.append(draft)
         self._wake.set()
-        return draft.landed
+        return landed
 
     async def _run(self) -> None:
         while True:

@@ -91,8 +91,8 @@ def _listed(code: object) -> str | None:
 
 def _reference(found: Mapping[str, Any]) -> object:
     metadata = found.get("metadata")
-    return metadata.get("ref") if isinstance(metadata, Mapping) else None
+    return metadata.get("ref") if isinstance(metadata, dict) else None
 
 
 def _id_of(found: object) -> object:
-    return found.get("id") if isinstance(found, Mapping) else found
+    return found.get("id") if isinstance(found, dict) else found
