@@ -42,7 +42,7 @@ async def first_answer(call: Call, rooms: Rooms) -> Answer:
 def _answer(first: RepeatRow, told: bytes) -> Answer:
     kept = orjson.loads(told)
     return Answer(
-        id=UUID(bytes=first.id.bytes),  # asyncpg's own kind of UUID cannot be kept in an answer
+        id=first.id,
         outcome=Outcome(kept.get("outcome", first.outcome)),
         answer=kept.get("answer", {}),
         withheld=tuple(kept.get("withheld", ())),

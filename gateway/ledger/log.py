@@ -419,7 +419,9 @@ class Disclosure:
                 "withheld": intent.fields.withheld,
                 "before": intent.call.before if isinstance(intent.call, Call) else (),
             }
-            sealed = rows.AnswerRow(tenant, self.id, at, intent.ground.seal_answer(self.id, orjson.dumps(told)))
+            sealed = rows.AnswerRow(
+                tenant, self.id, at, intent.ground.seal_answer(self.id, orjson.dumps(told, default=str))
+            )
         return Draft(
             tenant=tenant,
             kind="outcome",

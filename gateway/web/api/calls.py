@@ -112,7 +112,12 @@ def body_of(answer: Answer) -> bytes:
         document["code"] = answer.code
     if answer.tried:
         document["tried"] = [
-            {"connector": each.connector, "id": each.id, "outcome": each.outcome, "reasons": each.reasons}
+            {
+                "connector": each.connector,
+                "id": str(each.id) if each.id is not None else None,
+                "outcome": each.outcome,
+                "reasons": each.reasons,
+            }
             for each in answer.tried
         ]
     return orjson.dumps(document)
