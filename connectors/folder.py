@@ -205,6 +205,7 @@ def _perform(file: Path, client: ModuleType, name: str, exchange: Exchange) -> A
 
 
 def _lattice(folder: Path, manifest: Manifest) -> Lattice:
+    # An application's own scopes are marked as such in the manifest.
     scheme: Scheme = "key" if manifest.credential.kind is CredentialKind.API_KEY else "delegated"
     scopes = [ProviderScope.parse(name, scheme=scheme) for name in manifest.provider_scopes]
     edges = [(name, inner) for name, scope in manifest.provider_scopes.items() for inner in scope.includes]

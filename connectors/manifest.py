@@ -3,26 +3,17 @@
 import re
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, StringConstraints, field_validator, model_validator
+from pydantic import Field, HttpUrl, StringConstraints, field_validator, model_validator
 
 from connectors.errors import CredentialRefused
+from connectors.oauth import APPLICATION, SHARED_DIRECTORIES, OAuthRule
+from connectors.parts import Country, Host, Name, Part, Sentence
 from scopes.agreement import AgreementKind
 from scopes.consent import Channel
 from scopes.vocabulary import CredentialKind, Purpose, Repeat, Role
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-Host = Annotated[str, StringConstraints(max_length=253, pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$")]
-Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
-Sentence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=600)]
 
-
-class _Part(BaseModel):
-    """Every part of a manifest refuses a key that it does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Recipient(_Part):
+class Recipient(Part):
     """Who receives the data: what the settings page, the ledger and the register of subprocessors say."""
 
     legal_name: Sentence
@@ -39,7 +30,7 @@ class Recipient(_Part):
         return {"name": self.legal_name, "role": str(self.role), "country": self.country}
 
 
-class CredentialForm(_Part):
+class CredentialForm(Part):
     """A form of credential: a pattern for the whole secret, and what a person calls it."""
 
     pattern: str
@@ -58,7 +49,7 @@ class RefusedForm(CredentialForm):
     reason: Sentence
 
 
-class CredentialRule(_Part):
+class CredentialRule(Part):
     """Which credential the vendor takes and how the gateway's door adds it to a request."""
 
     kind: CredentialKind
@@ -70,6 +61,23 @@ class CredentialRule(_Part):
     account_title: Sentence | None = None
     account_example: str | None = None
     account_needed: bool = False
+    oauth: OAuthRule | None = None
+
+    @model_validator(mode="after")
+    def _kind_and_rule_fit(self) -> Self:
+        if (self.kind is CredentialKind.OAUTH2) != (self.oauth is not None):
+            raise ValueError('[credential.oauth] belongs to kind = "oauth2", and to no other')
+        if self.oauth is None:
+            return self
+        if self.apply != "bearer" or self.accepts or self.refuses:
+            raise ValueError("an oauth2 credential is a bearer token, and takes no forms of keys")
+        if self.oauth.per_directory and not (self.account_needed and self.account_pattern):
+            raise ValueError("addresses with {account} need account_needed = true and an account_pattern")
+        if self.oauth.per_directory and any(
+            re.fullmatch(str(self.account_pattern), name) for name in SHARED_DIRECTORIES
+        ):
+            raise ValueError(f"account_pattern must fit none of {', '.join(SHARED_DIRECTORIES)}")
+        return self
 
     @model_validator(mode="after")
     def _account_example_fits(self) -> Self:
@@ -95,11 +103,16 @@ class CredentialRule(_Part):
             raise CredentialRefused(f"This credential has none of the accepted forms: {known}.")
 
 
+<<<<<<< HEAD
 class AgreementRule(_Part):
     """Whether an agreement (BAA, DPA) must be on file, and which services one may cover; `why` is shown to the clinic.
 
     `kinds` are those that the recipient signs at all: another one can't be recorded, so nothing counts as covered by it.
     """
+=======
+class AgreementRule(Part):
+    """Whether an agreement (BAA, DPA) must be on file, and which services one may cover; `why` is shown to the clinic."""
+from scopes.agreement import AgreementKind
 
     needed: bool
     services: tuple[Name, ...] = ()
@@ -107,7 +120,7 @@ class AgreementRule(_Part):
     why: Sentence
 
 
-class FeatureRule(_Part):
+class FeatureRule(Part):
     """What a clinic switches on: actions of ours, and events of the vendor's that are dropped without it."""
 
     title: Sentence
@@ -122,7 +135,7 @@ class FeatureRule(_Part):
         return self
 
 
-class ActionEntry(_Part):
+class ActionEntry(Part):
     """One action: what the vendor's credential must be able to do, for which purposes, and whether it may be repeated.
 
     `provider_scopes` lists groups; of each group any one scope is enough, and every group is needed. With a `channel` it
@@ -145,14 +158,18 @@ class ActionEntry(_Part):
         return purposes
 
 
-class ProviderScopeEntry(_Part):
-    """One scope of the vendor's own and the scopes that it includes."""
+class ProviderScopeEntry(Part):
+    """One scope of the vendor's own and the scopes that it includes.
+
+    `told` is false where the vendor never says that it granted it: then what was asked is taken for granted.
+    """
 
     title: Sentence
     includes: tuple[str, ...] = ()
+    told: bool = True
 
 
-class CallbackRule(_Part):
+class CallbackRule(Part):
     """How fast the vendor wants its message acknowledged, and what its signing secret looks like."""
 
     deadline_seconds: Annotated[float, Field(gt=0, le=60)]
@@ -170,7 +187,7 @@ class CallbackRule(_Part):
             raise CredentialRefused(f"must have the form {self.secret_pattern or 'of a secret that is not blank'}")
 
 
-class SettingRule(_Part):
+class SettingRule(Part):
     """Something that a clinic sets for its connection, which is no secret: what it is called, its form, whether it must be."""
 
     title: Sentence
@@ -185,13 +202,13 @@ class SettingRule(_Part):
         return self
 
 
-class Limits(_Part):
+class Limits(Part):
     """The vendor's published request rate for one account."""
 
     per_second: Annotated[float, Field(gt=0)]
 
 
-class Manifest(_Part):
+class Manifest(Part):
     """One recipient, as its folder declares it."""
 
     id: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)?$")]
@@ -232,4 +249,15 @@ class Manifest(_Part):
             raise ValueError("api_base must be https")
         if self.api_base.host not in self.hosts:
             raise ValueError(f"the host of api_base is not in hosts; add {self.api_base.host!r} to hosts")
+        return self
+
+    @model_validator(mode="after")
+    def _scopes_are_of_the_flow(self) -> Self:
+        oauth = self.credential.oauth
+        of_application = oauth is not None and oauth.flow == "client_credentials"
+        for name in self.provider_scopes:
+            if name.startswith(APPLICATION) != of_application:
+                raise ValueError(
+                    f"provider scopes are written {APPLICATION}NAME where, and only where, the flow is client_credentials"
+                )
         return self

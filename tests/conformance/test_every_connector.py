@@ -11,7 +11,8 @@ from connectors.registry import Registry
 from tests.conformance.rules import obey, rules
 
 ECHO_ROOT = Path(__file__).parent / "echo_root"
-FOUND = Registry.load([HERE, ECHO_ROOT])
+OAUTH_ROOT = Path(__file__).parent / "oauth_root"
+FOUND = Registry.load([HERE, ECHO_ROOT, OAUTH_ROOT])
 
 
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule.__name__.removeprefix("rule_"))
