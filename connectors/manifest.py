@@ -104,7 +104,7 @@ class CredentialRule(Part):
 
 
 <<<<<<< HEAD
-class AgreementRule(_Part):
+class AgreementRule(Part):
     """Whether an agreement (BAA, DPA) must be on file, and which services one may cover; `why` is shown to the clinic.
 
     `kinds` are those that the recipient signs at all: another one can't be recorded, so nothing counts as covered by it.

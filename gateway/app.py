@@ -29,6 +29,7 @@ from gateway.ledger.log import Ledger
 from gateway.ledger.proofs import Proofs
 from gateway.ledger.writer import Writer
 from gateway.log import Log
+from gateway.oauth.room import OAuth
 from gateway.people import People
 from gateway.store import keys
 from gateway.store import people as people_rows
@@ -55,6 +56,8 @@ PAGES = (*pages.PAGES, *settings_pages.PAGES, *vendors.PAGES, *auditor.PAGES)
 TABS = (*settings_pages.TABS, *vendors.TABS, *auditor.TABS, *pages.TABS)
 
 _WATCH_SECONDS = 1.0
+_TOKEN_SECONDS = 20.0
+_MOST_TOKEN_BYTES = 1 << 18
 
 
 def now() -> datetime:
@@ -111,6 +114,8 @@ async def opened(
         door = Door(CurlEngine(), loopback_hosts=_loopback_hosts(sandboxes))
         stack.push_async_callback(door.close)
         consents = Consents(store, connections, subjects, clock=clock)
+        oauth = OAuth.of(store, connections, clock=clock, sandboxes=sandboxes, public_url=settings.public_url)
+        stack.push_async_callback(oauth.tokens.close)
         rooms = Rooms(
             registry=registry,
             kinds=Kinds(registry),
@@ -134,6 +139,8 @@ async def opened(
             routes={
                 connector: _route(registry, connector, sandboxes.get(connector)) for connector in registry.connectors
             },
+            oauth=oauth,
+            token_routes=_token_routes(registry, sandboxes),
         )
         site = Site(rooms, settings, PAGES, TABS)
         yield House(settings, rooms, callers, writer, application(rooms, settings, site))
@@ -210,6 +217,21 @@ def _route(registry: Registry, connector: str, sandbox: str | None) -> Route:
     if sandbox is None:
         return Route(frozenset(manifest.hosts), manifest.base_url, account_header=manifest.credential.account_header)
     return Route(frozenset({urlsplit(sandbox).netloc}), sandbox, account_header=manifest.credential.account_header)
+
+
+def _token_routes(registry: Registry, sandboxes: Mapping[str, str]) -> dict[str, Route]:
+    """Where the gateway itself goes for tokens: the manifest's addresses for them, or the sandbox and nothing else."""
+    found: dict[str, Route] = {}
+    for name, connector in registry.connectors.items():
+        rule = connector.manifest.credential.oauth
+        if rule is not None and name in sandboxes:
+            hosts, base = frozenset({urlsplit(sandboxes[name]).netloc}), sandboxes[name]
+        elif rule is not None:
+            hosts, base = rule.hosts(), f"https://{urlsplit(rule.token_url).hostname}"
+        else:
+            continue
+        found[name] = Route(hosts, base, timeout_seconds=_TOKEN_SECONDS, max_answer_bytes=_MOST_TOKEN_BYTES)
+    return found
 
 
 def _loopback_hosts(sandboxes: Mapping[str, str]) -> frozenset[str]:

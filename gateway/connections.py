@@ -8,7 +8,7 @@ effect for every intent that is not yet written.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from types import MappingProxyType
@@ -40,7 +40,9 @@ from scopes.vocabulary import ConnectionState, Otherwise
 _REMEMBERED = 10_000
 _CREDENTIAL = "credential"
 _ANSWER = "answer"
+OPERATOR = UUID(int=0)
 Clock = Callable[[], datetime]
+Also = Callable[[asyncpg.Connection, UUID], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,13 @@ class Connection:
     clinic: Clinic = field(repr=False)
     sealed: bytes | None = field(repr=False)
     settings: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    reconnect_since: datetime | None = None
+    reconnect_reason: str | None = None
+
+    @property
+    def reconnect_needed(self) -> bool:
+        """Whether the vendor accepts what it granted no more."""
+        return self.reconnect_since is not None
 
     @property
     def standing(self) -> int:
@@ -127,10 +136,10 @@ class Clinic:
 
 @dataclass(frozen=True, slots=True)
 class NewConnection:
-    """What a clinic hands over to connect with a key."""
+    """What a clinic hands over to connect; without a secret somebody has yet to allow it at the vendor."""
 
     manifest: Manifest
-    secret: str = field(repr=False)
+    secret: str | None = field(repr=False)
     account: str | None
     provider_scopes: frozenset[str]
     features: frozenset[str]
@@ -186,21 +195,23 @@ class Connections:
             await keys.add(connection, tenant, self._vault.new_data_key(tenant, new_id()))
         return tenant
 
-    async def connect(self, actor: Actor, new: NewConnection) -> Connection:
-        """Connect with a key: checked, sealed, granted and recorded at once."""
+    async def connect(self, actor: Actor, new: NewConnection, also: Also | None = None) -> Connection:
+        """Connect: checked, sealed, granted and recorded at once, with what else belongs to that transaction."""
         manifest, tenant = new.manifest, actor.tenant
         _check_grant(manifest, new.features)
         _check_credential(new)
+        state = ConnectionState.PENDING if new.secret is None else ConnectionState.ACTIVE
         clinic, connection_id, now = await self.clinic(tenant), new_id(), self._clock()
         row = rows.ConnectionRow(
-            id=connection_id, connector=manifest.id, state=str(ConnectionState.ACTIVE), account=new.account,
+            id=connection_id, connector=manifest.id, state=str(state), account=new.account,
             provider_scopes=sorted(new.provider_scopes), features=sorted(new.features), withheld=sorted(new.withheld),
             free_text=sorted(new.free_text), grant_version=1,
-            credential=clinic.keyring.seal(new.secret.encode(), purpose=_CREDENTIAL, row=str(connection_id)),
+            credential=None if new.secret is None
+            else clinic.keyring.seal(new.secret.encode(), purpose=_CREDENTIAL, row=str(connection_id)),
             expires_at=new.expires_at, created_at=now, changed_at=now, settings=dict(new.settings),
         )  # fmt: skip
         entry = {
-            **_about(actor, row),
+            **about(actor, row),
             "state": row.state,
             "provider_scopes": row.provider_scopes,
             "recipient": manifest.recipient.recorded(),
@@ -215,6 +226,8 @@ class Connections:
             except asyncpg.UniqueViolationError:
                 raise Conflict(f"{manifest.id} is already connected; revoke that connection first") from None
             await append_within(connection, Draft(tenant, "connection", now, entry))
+            if also is not None:
+                await also(connection, connection_id)
         self.forget(tenant)
         return await self.active(tenant, manifest.id)
 
@@ -224,7 +237,7 @@ class Connections:
         """Replace what a connection may be used for; in force for every intent not yet written."""
         tenant = actor.tenant
         async with self._store.tenant(tenant) as connection:
-            row = await _locked(connection, tenant, connection_id)
+            row = await locked(connection, tenant, connection_id)
             if row.state == ConnectionState.REVOKED:
                 raise Conflict("this connection is revoked; connect again")
             _check_grant(manifest_of(row.connector), grant.features)
@@ -234,7 +247,7 @@ class Connections:
             )  # fmt: skip
             version = row.grant_version + 1
             entry = {
-                **_about(actor, row),
+                **about(actor, row),
                 "version": version,
                 "features": sorted(grant.features),
                 "withheld": sorted(grant.withheld),
@@ -248,13 +261,15 @@ class Connections:
         """Suspend, resume or revoke; revoking destroys the credential and is final."""
         tenant = actor.tenant
         async with self._store.tenant(tenant) as connection:
-            row = await _locked(connection, tenant, connection_id)
+            row = await locked(connection, tenant, connection_id)
             if row.state == state:
                 return
             if row.state == ConnectionState.REVOKED:
                 raise Conflict("this connection is revoked; connect again")
+            if row.state == ConnectionState.PENDING and state != ConnectionState.REVOKED:
+                raise Conflict("nobody has allowed this connection at the vendor yet; connect again")
             await rows.set_state(connection, tenant, connection_id, str(state))
-            entry = {**_about(actor, row), "state": str(state)}
+            entry = {**about(actor, row), "state": str(state)}
             await append_within(connection, Draft(tenant, "connection", self._clock(), entry))
         self.forget(tenant)
 
@@ -262,12 +277,12 @@ class Connections:
         """Replace what the clinic set for a connection; the ledger gets the names."""
         tenant = actor.tenant
         async with self._store.tenant(tenant) as connection:
-            row = await _locked(connection, tenant, connection_id)
+            row = await locked(connection, tenant, connection_id)
             if row.state == ConnectionState.REVOKED:
                 raise Conflict("this connection is revoked; connect again")
             await rows.set_settings(connection, tenant, connection_id, settings)
             entry = {
-                **_about(actor, row),
+                **about(actor, row),
                 "state": row.state,
                 "what": [f"settings.{name}" for name in sorted(settings)],
             }
@@ -290,6 +305,16 @@ class Connections:
             }
             await append_within(connection, Draft(tenant, "grant", now, entry))
         self.forget(tenant)
+
+    async def operator(self) -> Keyring:
+        """The keys that seal what is the whole gateway's and no clinic's; made at the first use."""
+        async with self._store.tenant(OPERATOR) as connection:
+            found = await keys.all_of(connection, OPERATOR)
+            if not found:
+                # Two gateways may do this at once: both keys stay then, and each value names the one that it is under.
+                found = [self._vault.new_data_key(OPERATOR, new_id())]
+                await keys.add(connection, OPERATOR, found[0])
+        return self._vault.keyring(OPERATOR, found)
 
     async def page(self, tenant: UUID, *, after: UUID | None, limit: int) -> list[Connection]:
         """The tenant's connections, revoked ones too, oldest first."""
@@ -333,6 +358,8 @@ class Connections:
             clinic=clinic,
             sealed=row.credential,
             settings=MappingProxyType(row.settings),
+            reconnect_since=row.reconnect_since,
+            reconnect_reason=row.reconnect_reason,
         )
 
 
@@ -380,14 +407,16 @@ def _nothing(_held: frozenset[str], _needed: str) -> bool:
     return False
 
 
-async def _locked(connection: asyncpg.Connection, tenant: UUID, connection_id: UUID) -> rows.ConnectionRow:
+async def locked(connection: asyncpg.Connection, tenant: UUID, connection_id: UUID) -> rows.ConnectionRow:
+    """One connection's row, which nobody else changes before the transaction ends. Raises NotFound."""
     row = await rows.lock(connection, tenant, connection_id)
     if row is None:
         raise NotFound("there is no such connection")
     return row
 
 
-def _about(actor: Actor, row: rows.ConnectionRow) -> dict[str, Any]:
+def about(actor: Actor, row: rows.ConnectionRow) -> dict[str, Any]:
+    """How an entry about a connection begins."""
     return {
         "v": 1,
         "actor": {"kind": actor.kind, "id": actor.id},
@@ -405,7 +434,8 @@ def _check_grant(manifest: Manifest, features: frozenset[str]) -> None:
 
 def _check_credential(new: NewConnection) -> None:
     try:
-        new.manifest.credential.check(new.secret)
+        if new.secret is not None:
+            new.manifest.credential.check(new.secret)
     except CredentialRefused as refused:
         raise InvalidRequest(faults=[Fault("credential.secret", refused.reason)]) from None
     unknown = sorted(new.provider_scopes - new.manifest.provider_scopes.keys())

@@ -19,7 +19,7 @@ from weakref import WeakValueDictionary
 import asyncpg
 
 from gateway.errors import Unavailable
-from gateway.flows import due, housekeeping, inbound, lane, tally
+from gateway.flows import due, housekeeping, inbound, lane, leave, tally, tokens
 from gateway.flows.rooms import Rooms
 from gateway.flows.settle import StillUnderWay
 from gateway.log import Log
@@ -133,6 +133,7 @@ class Jobs:
         loop.schedule("tallies", _EVERY_MINUTE, accepts_context=False)(self._tallies)
         loop.schedule("callbacks", _EVERY_TEN_MINUTES, accepts_context=False)(self._callbacks)
         loop.schedule("waiting", _EVERY_TEN_MINUTES, accepts_context=False)(self._overdue)
+        loop.schedule("tokens", _EVERY_MINUTE, accepts_context=False)(self._tokens)
         loop.schedule("housekeeping", _EVERY_HOUR, accepts_context=False)(self._housekeeping)
         return loop
 
@@ -214,6 +215,10 @@ class Jobs:
 
     async def _overdue(self, _schedule: Any) -> None:
         await self._kept_house(due.wake_stranded)
+
+    async def _tokens(self, _schedule: Any) -> None:
+        await self._kept_house(tokens.renew_due)
+        await self._kept_house(leave.clear_left)
 
     async def _housekeeping(self, _schedule: Any) -> None:
         await self._kept_house(housekeeping.keep)

@@ -88,6 +88,8 @@ class ConnectionView(Protocol):
     def includes(self) -> Callable[[frozenset[str], str], bool]: ...
     @property
     def expires_at(self) -> datetime | None: ...
+    @property
+    def reconnect_needed(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,9 @@ def _connection_is_active(question: _Question) -> Weighed:
         return [Refusal(Reason.CONNECTION_INACTIVE, connection.state, "Connect or resume the connection first.")]
     if connection.expires_at is not None and connection.expires_at <= question.now:
         return [Refusal(Reason.CONNECTION_INACTIVE, "expired", "Renew the connection's credential.")]
+    if connection.reconnect_needed:
+        fix = "Connect again: the vendor accepts what it granted no more."
+        return [Refusal(Reason.CONNECTION_INACTIVE, "reconnect_needed", fix)]
     return _FINE
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from connectors.contract import Action, Message, Wording
+from connectors.contract import Action, Message, ReconnectNeeded, Wording
 from connectors.registry import UnknownAction
 from gateway.calls import Answer, Call, Parked
 from gateway.connections import Connection
 from gateway.egress import Credential, Passage
 from gateway.errors import InvalidRequest, NotFound, Unavailable
+from gateway.flows import tokens
 from gateway.flows.repeat import first_answer
 from gateway.flows.rooms import Rooms
 from gateway.flows.standing import standing_of
@@ -26,9 +27,9 @@ _DECISIONS = 5  # how often a call is decided anew when the clinic changes its s
 async def broker(call: Call, rooms: Rooms) -> Answer | Parked:
     """Carry one call to a recipient, refuse it, or let it wait where the clinic says so; the ledger hears of the first two.
 
-    Raises InvalidRequest, NotFound, Refused, LedgerUnavailable (nothing was sent), OutcomeUnrecorded (it was) and
-    IdempotencyReused; of a call that waited WaitsNoMore too. What the vendor says, or fails to say, is the answer's outcome
-    and never an exception.
+    Raises InvalidRequest, NotFound, Refused, LedgerUnavailable and NoToken (nothing was sent), OutcomeUnrecorded (it
+    was) and IdempotencyReused; of a call that waited WaitsNoMore too. What the vendor says, or fails to say, is the
+    answer's outcome and never an exception.
     """
     for _ in range(_DECISIONS):
         try:
@@ -56,11 +57,15 @@ async def _carry(call: Call, rooms: Rooms) -> Answer | Parked:
         if decision.waits_until is not None:
             return await park(call, connection.clinic, intent, rooms)
         raise await rooms.ledger.refused(intent)
+    bearer = None if action.manifest.credential.oauth is None else await tokens.bearer(connection, rooms)
     if isinstance(fields.model, Message):
         await rooms.contacts.remember(connection.clinic, fields.model.phone, subject)
     async with rooms.ledger.disclosing(intent) as disclosure:
-        answer = await action.perform(fields.model, _through(rooms, action, connection, disclosure, standing.wording))
+        passage = _through(rooms, action, connection, disclosure, bearer, standing.wording)
+        answer = await action.perform(fields.model, passage)
         disclosure.accepted(answer, minimize_answer(action.answer, answer.body))
+    if bearer is not None and isinstance(disclosure.failure, ReconnectNeeded):
+        rooms.oauth.tokens.distrust(connection.id, bearer)
     return _told(disclosure, fields)
 
 
@@ -84,12 +89,18 @@ def minimized(call: Call, action: Action, connection: Connection) -> Minimized:
 
 
 def _through(
-    rooms: Rooms, action: Action, connection: Connection, disclosure: Disclosure, wording: Wording | None
+    rooms: Rooms,
+    action: Action,
+    connection: Connection,
+    disclosure: Disclosure,
+    bearer: str | None,
+    wording: Wording | None,
 ) -> Passage:
-    """The one way out for this disclosure: to the hosts of its manifest, with its clinic's credential."""
+    """The one way out for this disclosure: to the hosts of its manifest, with its clinic's key or its token."""
+    secret = connection.credential() if bearer is None else bearer
     passage = rooms.egress.through(
         rooms.routes[action.connector],
-        credential=Credential(action.manifest.credential.apply, connection.credential()),
+        credential=Credential(action.manifest.credential.apply, secret),
         idempotency_key=disclosure.idempotency_key,
         account=connection.account,
         repeat=action.repeat,

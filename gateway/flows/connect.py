@@ -1,4 +1,6 @@
-"""Set one connection up, or its grant anew: which features, with which of the vendor's scopes at the least. Keys only, so far.
+"""Set one connection up, or its grant anew: which features, with which of the vendor's scopes at the least.
+
+With a key it is active at once; where the vendor wants to be asked on a page of its own, flows/authorize.py goes on.
 
 What is checked here needs the connector's declarations; Connections checks the credential and what stands in its rows.
 """
@@ -9,13 +11,18 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from uuid import UUID
+
+import asyncpg
 
 from connectors.contract import Manifest
 from connectors.registry import Connector, UnknownAction
 from gateway.calls import Actor
 from gateway.connections import Connection, NewConnection
 from gateway.errors import InvalidRequest
+from gateway.flows.authorize import check_address, link_for
 from gateway.flows.rooms import Rooms
+from gateway.flows.scopes import needs_of
 from scopes.grant import Grant
 from scopes.minimize import Fault
 from scopes.vocabulary import Reason
@@ -35,35 +42,69 @@ class Wish(Terms):
     """What a clinic wants to connect. Without `provider_scopes` the least that the features need are assumed."""
 
     connector: str
-    secret: str = field(repr=False)
+    secret: str | None = field(default=None, repr=False)
     account: str | None = None
     provider_scopes: frozenset[str] | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     expires_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A connection, and the address where somebody has to allow it, if anybody has to."""
+
+    connection: Connection
+    address: str | None = field(default=None, repr=False)
+
+
 async def connect(actor: Actor, wish: Wish, rooms: Rooms) -> Connection:
     """Connect with a key; raises InvalidRequest or Conflict."""
+    return (await begin(actor, wish, rooms)).connection
+
+
+async def begin(actor: Actor, wish: Wish, rooms: Rooms) -> Begun:
+    """Connect with a key, or begin to connect on the vendor's page; raises InvalidRequest or Conflict."""
     try:
         connector = rooms.registry.connector(wish.connector)
     except UnknownAction as unknown:
         raise InvalidRequest(faults=[Fault("connector", str(unknown))]) from None
     faults = _faults(connector, wish, now=rooms.clock())
     _refuse([*faults, *_setting_faults(connector.manifest, wish.settings), *_path_faults(connector, wish)])
-    scopes = wish.provider_scopes
-    return await rooms.connections.connect(
-        actor,
-        NewConnection(
-            manifest=connector.manifest,
-            secret=wish.secret,
-            account=wish.account,
-            provider_scopes=least_scopes(connector, wish.features) if scopes is None else scopes,
-            features=wish.features,
-            withheld=frozenset(wish.withheld),
-            free_text=frozenset(wish.free_text),
-            settings=wish.settings,
-            expires_at=wish.expires_at,
-        ),
+    if connector.manifest.credential.oauth is not None:
+        return await _by_page(actor, wish, connector, rooms)
+    scopes = least_scopes(connector, wish.features) if wish.provider_scopes is None else wish.provider_scopes
+    return Begun(await rooms.connections.connect(actor, _new(connector, wish, scopes)))
+
+
+async def _by_page(actor: Actor, wish: Wish, connector: Connector, rooms: Rooms) -> Begun:
+    """A pending connection and, in the same transaction, the attempt whose link somebody gets."""
+    if not wish.features:
+        raise InvalidRequest(
+            faults=[Fault("features", "must name at least one: the vendor is asked for what it needs")]
+        )
+    check_address(rooms)
+    await rooms.oauth.clients.of(connector.id)
+    links: list[str] = []
+
+    async def ask(session: asyncpg.Connection, connection_id: UUID) -> None:
+        asked = least_scopes(connector, wish.features)
+        links.append(await rooms.oauth.changes.ask(session, actor.tenant, connection_id, asked))
+
+    made = await rooms.connections.connect(actor, _new(connector, wish, frozenset()), ask)
+    return Begun(made, link_for(links[0], rooms))
+
+
+def _new(connector: Connector, wish: Wish, scopes: frozenset[str]) -> NewConnection:
+    return NewConnection(
+        manifest=connector.manifest,
+        secret=wish.secret,
+        account=wish.account,
+        provider_scopes=scopes,
+        features=wish.features,
+        withheld=frozenset(wish.withheld),
+        free_text=frozenset(wish.free_text),
+        settings=wish.settings,
+        expires_at=wish.expires_at,
     )
 
 
@@ -85,23 +126,17 @@ async def set_up(actor: Actor, connection: Connection, settings: Mapping[str, st
 
 def least_scopes(connector: Connector, features: frozenset[str]) -> frozenset[str]:
     """The vendor's scopes of least power that the actions of these features need."""
-    return connector.lattice.least(_needs(connector, features))
+    return connector.lattice.least(needs_of(connector, features))
 
 
 def excess_scopes(connector: Connector, features: frozenset[str], stated: frozenset[str]) -> frozenset[str]:
     """Those of the stated scopes that go beyond what the features need; another choice of equal power does not."""
-    lattice, needs = connector.lattice, _needs(connector, features)
+    lattice, needs = connector.lattice, needs_of(connector, features)
     met = [need for need in needs if any(lattice.includes(stated, scope) for scope in need)]
     chosen, asked = lattice.least(met, stated), lattice.least(needs)
     if len(lattice.power(chosen)) == len(lattice.power(lattice.least(met))):
         asked |= chosen
     return lattice.drift(asked, stated).excess
-
-
-def _needs(connector: Connector, features: frozenset[str]) -> list[frozenset[str]]:
-    return [
-        need for action in connector.actions.values() if action.feature in features for need in action.provider_scopes
-    ]
 
 
 def _refuse(faults: Iterable[Fault]) -> None:
@@ -115,6 +150,7 @@ def _faults(connector: Connector, wish: Wish, *, now: datetime) -> Iterator[Faul
     if wish.expires_at is not None and wish.expires_at <= now:
         yield Fault("expires_at", "must lie in the future")
     rule = connector.manifest.credential
+    yield from _credential_faults(connector, wish)
     if wish.account is None and rule.account_needed:
         yield Fault("account", f"is needed: {rule.account_title or 'the account at the vendor'}")
     elif wish.account is not None and not rule.has_accounts:
@@ -125,6 +161,19 @@ def _faults(connector: Connector, wish: Wish, *, now: datetime) -> Iterator[Faul
     if excess := excess_scopes(connector, wish.features, known):
         named = ", ".join(sorted(excess))
         yield Fault("provider_scopes", f"{Reason.SCOPE_EXCESS}: more than these features need; leave out {named}")
+
+
+def _credential_faults(connector: Connector, wish: Wish) -> Iterator[Fault]:
+    """A key where a key is taken; where a person allows it, neither a key nor a claim of what it may do."""
+    by_page = connector.manifest.credential.oauth is not None
+    if by_page and wish.secret is not None:
+        yield Fault("credential", f"{connector.id} is connected on a page of the vendor's; leave it out")
+    elif by_page and wish.provider_scopes is not None:
+        yield Fault("provider_scopes", "are what the features need at the least; leave them out")
+    elif not by_page and wish.secret is None:
+        yield Fault(
+            "credential", "is needed: " + " or ".join(form.title for form in connector.manifest.credential.accepts)
+        )
 
 
 def _setting_faults(manifest: Manifest, settings: Mapping[str, str]) -> Iterator[Fault]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
+import asyncpg
 import orjson
 
 from gateway.errors import InvalidRequest
@@ -45,8 +46,24 @@ class Published:
     withheld: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An event that is ready to be put into a transaction."""
+
+    tenant: UUID
+    row: rows.NewEventRow
+    withheld: tuple[str, ...]
+
+
 async def publish(event: NewEvent, rooms: Rooms) -> Published:
     """Publish an event; raises InvalidRequest."""
+    ready = await prepared(event, rooms)
+    async with rooms.store.tenant(ready.tenant) as connection:
+        return await put(connection, ready)
+
+
+async def prepared(event: NewEvent, rooms: Rooms) -> Prepared:
+    """Everything about publishing that needs no transaction; raises InvalidRequest."""
     if event.source == HOST:
         rooms.kinds.publishable(event.type)
     fields = _minimized(event, rooms)
@@ -57,11 +74,15 @@ async def publish(event: NewEvent, rooms: Rooms) -> Published:
         subject = await rooms.subjects.pseudonym(tenant, event.subject, keyed=clinic)
     sealed = clinic.keyring.seal(orjson.dumps(fields.values), purpose=SEALED_AS, row=str(event_id))
     row = rows.NewEventRow(event_id, now, event.type, event.source, subject, sealed, event.only)
-    async with rooms.store.tenant(tenant) as connection:
-        published = await rows.publish(connection, tenant, row)
-        if published is not None and published.woken:
-            await jobs.enqueue(connection, [jobs.lane_job(tenant, endpoint) for endpoint in published.woken])
-    return Published(event_id, published.deliveries if published is not None else 0, fields.withheld)
+    return Prepared(tenant, row, fields.withheld)
+
+
+async def put(connection: asyncpg.Connection, event: Prepared) -> Published:
+    """Publish in the caller's transaction: the event exists if, and only if, what it tells of does."""
+    published = await rows.publish(connection, event.tenant, event.row)
+    if published is not None and published.woken:
+        await jobs.enqueue(connection, [jobs.lane_job(event.tenant, endpoint) for endpoint in published.woken])
+    return Published(event.row.id, published.deliveries if published is not None else 0, event.withheld)
 
 
 def _minimized(event: NewEvent, rooms: Rooms) -> Minimized:

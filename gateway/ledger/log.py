@@ -309,6 +309,7 @@ class Disclosure:
         self.id = new_id()
         self.outcome = Outcome.UNKNOWN
         self.code: str | None = None
+        self.failure: ConnectorError | None = None
         self.answer: dict[str, Any] = {}
         self.appended = Appended(-1, b"")
         self._intent = intent
@@ -355,7 +356,7 @@ class Disclosure:
         self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None
     ) -> bool:
         if isinstance(failure, ConnectorError):
-            self.outcome, self.code, self.answer = failure.outcome, failure.code, {}
+            self.outcome, self.code, self.answer, self.failure = failure.outcome, failure.code, {}, failure
         elif failure is not None:
             left = self._passage is not None and self._passage.sent
             self.outcome, self.answer = Outcome.UNKNOWN if left else Outcome.FAILED, {}

@@ -11,7 +11,7 @@ import asyncpg
 
 _COLUMNS = (
     "id, connector, state, account, provider_scopes, features, withheld, free_text, grant_version, credential, "
-    "expires_at, created_at, changed_at, settings"
+    "expires_at, created_at, changed_at, settings, reconnect_since, reconnect_reason"
 )
 
 
@@ -32,6 +32,8 @@ class ConnectionRow(NamedTuple):
     created_at: datetime
     changed_at: datetime
     settings: dict[str, str]
+    reconnect_since: datetime | None = None
+    reconnect_reason: str | None = None
 
 
 async def live(connection: asyncpg.Connection, tenant: UUID) -> list[ConnectionRow]:
@@ -65,7 +67,7 @@ async def add(connection: asyncpg.Connection, tenant: UUID, row: ConnectionRow) 
     """Store a new connection; raises asyncpg.UniqueViolationError when the connector already has a live one."""
     await connection.execute(
         f"INSERT INTO connections (tenant, {_COLUMNS}) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
         tenant,
         *row,
     )

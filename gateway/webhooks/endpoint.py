@@ -127,6 +127,7 @@ class Endpoint:
     clock: Callable[[], datetime] = field(repr=False)
     provider_scopes: frozenset[str] = frozenset()
     expires_at: datetime | None = None
+    reconnect_needed: bool = False
     _held_back: dict[Kind, frozenset[str]] = field(default_factory=dict, init=False, repr=False)
     _signers: dict[tuple[UUID, ...], Signer] = field(default_factory=dict, init=False, repr=False)
 

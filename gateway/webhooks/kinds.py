@@ -26,13 +26,14 @@ FAILING: Final = "endpoint.failing"
 OFF: Final = "endpoint.off"
 CALLBACK_REFUSED: Final = "callback.refused"
 AGREEMENT_EXPIRING: Final = "agreement.expiring"
+RECONNECT_NEEDED: Final = "connection.reconnect_needed"
 ID: Final = "id"
 
 _WORD: Final = r"[a-z][a-z0-9_]*"
 _TYPE: Final = re.compile(rf"(?=.{{3,128}}$){_WORD}(\.{_WORD}){{1,5}}")
 _PATTERN: Final = re.compile(rf"(?=.{{3,128}}$){_WORD}(\.{_WORD}){{0,5}}\.\*")
 _EVERYTHING: Final = "*"
-_OWN_WORDS: Final = frozenset({"agreement", "endpoint", "callback", "gateway"})
+_OWN_WORDS: Final = frozenset({"agreement", "endpoint", "callback", "connection", "gateway"})
 _UNDECLARED: Final = shape_of(Undeclared)
 _Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.]{0,63}$"), Field(examples=["failing"])]
 _Recipient = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_/-]{1,130}$"), Field(examples=["payments/stripe"])]
@@ -65,12 +66,19 @@ class AgreementExpiring(Thin):
     until: Annotated[AwareDatetime | None, discloses(Category.OPERATIONAL, "when it ends")] = None
 
 
+class ReconnectNeeded(Thin):
+    """A vendor accepts what it granted no more, and somebody must connect again; `id` is the connection's."""
+
+    reason: Annotated[_Code | None, discloses(Category.OPERATIONAL, "why, from a fixed list")] = None
+
+
 _OWN: Final[Mapping[str, tuple[str, type[Disclosed]]]] = {
     TEST: ("A test that the clinic asked for", Thin),
     FAILING: ("An endpoint has failed for long", EndpointFailing),
     OFF: ("An endpoint was switched off", EndpointOff),
     AGREEMENT_EXPIRING: ("An agreement with a recipient ends soon", AgreementExpiring),
     CALLBACK_REFUSED: ("Messages in a vendor's name were refused", CallbackRefused),
+    RECONNECT_NEEDED: ("Somebody must connect again", ReconnectNeeded),
 }
 
 

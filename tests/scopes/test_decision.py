@@ -34,6 +34,7 @@ class _Connection:
     provider_scopes: frozenset[str] = frozenset()
     includes: Callable[[frozenset[str], str], bool] = _LATTICE.includes
     expires_at: datetime | None = None
+    reconnect_needed: bool = False
 
 
 @dataclass(frozen=True)
@@ -205,6 +206,7 @@ def _weaker(draw: st.DrawFn, case: _Case, *, or_no_grant: bool = False) -> _Case
             grant=draw(st.sampled_from([weaker_grant, Grant()])) if or_no_grant else weaker_grant,
             provider_scopes=less(connection.provider_scopes),
             expires_at=sooner(connection.expires_at),
+            reconnect_needed=connection.reconnect_needed or draw(st.booleans()),
         ),
         case.purpose,
         replace(
@@ -264,7 +266,15 @@ def _one_rule_each(case: _Case) -> list[_Case]:
     good, connection, grant = _PASSES, case.connection, case.connection.grant
     plain = replace(good.rule, required_paths=frozenset(), free_text_paths=frozenset())
     return [
-        replace(good, connection=replace(good.connection, state=connection.state, expires_at=connection.expires_at)),
+        replace(
+            good,
+            connection=replace(
+                good.connection,
+                state=connection.state,
+                expires_at=connection.expires_at,
+                reconnect_needed=connection.reconnect_needed,
+            ),
+        ),
         replace(
             good,
             rule=replace(good.rule, feature=case.rule.feature),
@@ -414,6 +424,11 @@ def test_what_has_expired_counts_no_more(after: int, allowed: bool) -> None:
     assert bool(replace(_PASSES, connection=replace(connection, expires_at=end)).decided()) is allowed
     expiring = replace(connection, grant=replace(connection.grant, expires_at=end))
     assert bool(replace(_PASSES, connection=expiring).decided()) is allowed
+
+
+def test_what_the_vendor_accepts_no_more_is_not_called() -> None:
+    ended = replace(_PASSES, connection=replace(_PASSES.connection, reconnect_needed=True))
+    assert ended.codes() == {(Reason.CONNECTION_INACTIVE, "reconnect_needed")}
 
 
 def test_every_reason_says_what_to_do() -> None:

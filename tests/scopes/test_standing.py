@@ -46,6 +46,7 @@ class Connection:
     grant = Grant(features=frozenset({"reminders"}))
     provider_scopes: frozenset[str] = frozenset()
     expires_at = None
+    reconnect_needed = False
 
     @staticmethod
     def includes(held: frozenset[str], needed: str) -> bool:

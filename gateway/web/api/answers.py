@@ -103,6 +103,13 @@ class ConnectionAnswer(Told):
     settings: dict[str, str]
     expires_at: datetime | None
     created_at: datetime | None
+    reconnect_needed_since: datetime | None = Field(
+        None, description="Since when the vendor accepts what it granted no more; nothing goes out until then."
+    )
+    reconnect_reason: str | None = None
+    authorize_url: str | None = Field(
+        None, description="Where somebody has to allow it, in a browser. It is good once, and shown here only."
+    )
 
 
 class ConnectionPage(Told):
@@ -110,6 +117,28 @@ class ConnectionPage(Told):
 
     items: list[ConnectionAnswer]
     next_cursor: str | None
+
+
+class ScopesAnswer(Told):
+    """What a connection may do at its vendor, and what it does. Provider scopes by the manifest's names."""
+
+    asked: list[str]
+    granted: list[str]
+    needed: list[str] = Field(description="The least for the features that are on.")
+    used: list[str] = Field(description="The least for the actions of the last 30 days.")
+    excess: list[str] = Field(description="Granted and not needed, or why a connection was refused.")
+    missing: list[str] = Field(description="Needed and not granted: connect again, and allow it.")
+    features_off: dict[str, list[str]] = Field(description="Features that lack a scope, with what they lack.")
+    last_used: dict[str, datetime] = Field(description="By action, within the last 30 days.")
+    not_undone: str | None = Field(description="What revoking does not undo at the vendor.")
+
+
+class ReducedAnswer(Told):
+    """What became of giving scopes back."""
+
+    given_back: list[str]
+    authorize_url: str | None = Field(description="Where somebody connects again with less, where that is needed.")
+    stopped: bool = Field(description="Whether nothing goes out until somebody has connected again.")
 
 
 class DisclosurePlace(Told):
@@ -288,6 +317,14 @@ class AgreementNeed(Told):
     why: str
 
 
+class OAuthAnswer(Told):
+    """How a connector is connected on a page of the vendor's."""
+
+    flow: str
+    admin_note: str | None = Field(description="Who has to allow it there, where not everybody may.")
+    not_undone: str = Field(description="What revoking does not undo at the vendor.")
+
+
 class ConnectorAnswer(Told):
     """One connector."""
 
@@ -296,6 +333,7 @@ class ConnectorAnswer(Told):
     recipient: RecipientAnswer
     agreements: AgreementNeed
     credential: list[str] = Field(description="The forms of credential that are taken.")
+    oauth: OAuthAnswer | None = Field(description="Where somebody allows it on a page of the vendor's.")
     account: str | None = Field(description="What the vendor's account is called, where it has such a thing.")
     settings: dict[str, str] = Field(description="What else a clinic sets to connect, and what it is.")
     provider_scopes: dict[str, str] = Field(description="The vendor's scopes and what they are called there.")

@@ -45,6 +45,7 @@ from gateway.web.api import (
 from gateway.web.api.calls import CallEndpoint
 from gateway.web.api.desk import Desk, problem_response
 from gateway.web.hooks import HookEndpoint
+from gateway.web.oauth import OAuthPages
 from gateway.web.problems import MethodNotAllowed, NoSuchRoute
 from gateway.web.reading import Limits, request_id
 
@@ -95,6 +96,7 @@ def application(rooms: Rooms, settings: Settings, pages: Pages) -> ASGIApp:
     described = openapi.operation_of(openapi.described(OPERATIONS, rooms.registry))
     routes = desk.routes((*OPERATIONS, described))
     # For the other methods of the paths; a POST does not come this way.
+    routes += OAuthPages(rooms, limits).routes()
     routes += [Route(calls.PATH, call, methods=["POST"]), Route(hooks.PATH, hook, methods=["POST"])]
     routes += pages.routes()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from connectors.contract import Action
+from connectors.oauth import OAuthRule
 from connectors.registry import Connector
 from gateway.web.api.answers import (
     ActionAnswer,
@@ -11,6 +12,7 @@ from gateway.web.api.answers import (
     ConnectorAnswer,
     FeatureAnswer,
     FieldAnswer,
+    OAuthAnswer,
     RecipientAnswer,
 )
 from gateway.web.api.operation import Asked, Operation, Reply
@@ -33,6 +35,7 @@ def _connector(connector: Connector) -> ConnectorAnswer:
         recipient=_recipient(connector),
         agreements=AgreementNeed(needed=agreements.needed, services=list(agreements.services), why=agreements.why),
         credential=[form.title for form in manifest.credential.accepts],
+        oauth=_oauth(manifest.credential.oauth),
         account=manifest.credential.account_title,
         settings={name: setting.title for name, setting in manifest.settings.items()},
         provider_scopes={name: scope.title for name, scope in manifest.provider_scopes.items()},
@@ -61,6 +64,12 @@ def _recipient(connector: Connector) -> RecipientAnswer:
         privacy_url=str(recipient.privacy_url),
         subprocessors_url=str(recipient.subprocessors_url) if recipient.subprocessors_url else None,
     )
+
+
+def _oauth(rule: OAuthRule | None) -> OAuthAnswer | None:
+    if rule is None:
+        return None
+    return OAuthAnswer(flow=rule.flow, admin_note=rule.admin_note, not_undone=rule.not_undone)
 
 
 def _action(action: Action) -> ActionAnswer:

@@ -106,10 +106,13 @@ class Credential(Given):
 
 
 class ConnectBody(Given):
-    """A connector to connect with a key. Nothing is on that is not named in `features`."""
+    """A connector to connect. Nothing is on that is not named in `features`."""
 
     connector: Name
-    credential: Credential
+    credential: Annotated[
+        Credential | None,
+        Field(description="The vendor's key; none where somebody allows it on a page of the vendor's (OAuth)."),
+    ] = None
     account: Annotated[
         Path | None, Field(description="The vendor's account that is acted for, where it has such a thing.")
     ] = None
