@@ -42,6 +42,8 @@ class Answers:
     """A status and an error code for every token that is asked for."""
     denies: str | None = None
     """An error instead of a code."""
+    takes_old: bool = False
+    """Whether a refresh token that was replaced is taken once more."""
 
 
 @dataclass(slots=True)
@@ -59,6 +61,7 @@ class _Grant:
     scopes: frozenset[str]
     account: str | None
     refresh: str | None = None
+    old: str | None = None
     tokens: dict[str, float] = field(default_factory=dict)
     ended: bool = False
 
@@ -165,7 +168,11 @@ class OAuthServer:
 
     def _by_refresh(self, form: Mapping[str, str], account: str | None) -> dict[str, Any] | None:
         token = form.get("refresh_token")
-        grant = next((each for each in self._grants if each.refresh == token and not each.ended), None)
+        live = [each for each in self._grants if not each.ended]
+        grant = next((each for each in live if token in (each.refresh, each.old)), None)
+        if grant is not None and token != grant.refresh and not self.answers.takes_old:
+            grant.ended = True  # RFC 9700 4.14: one that was replaced is in two hands
+            return None
         if token is None or grant is None or grant.account != account:
             return None
         if "scope" in form and self.rule.narrows_at_refresh:
@@ -191,6 +198,7 @@ class OAuthServer:
         if self.rule.granted == "answer":
             answer["scope"] = self.rule.scope_separator.join(sorted(grant.scopes))
         if renew and self.rule.refresh != "none":
+            grant.old = grant.refresh
             answer["refresh_token"] = grant.refresh = secrets.token_urlsafe(24)
         return answer
 
