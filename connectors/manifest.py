@@ -103,16 +103,11 @@ class CredentialRule(Part):
             raise CredentialRefused(f"This credential has none of the accepted forms: {known}.")
 
 
-<<<<<<< HEAD
 class AgreementRule(Part):
     """Whether an agreement (BAA, DPA) must be on file, and which services one may cover; `why` is shown to the clinic.
 
     `kinds` are those that the recipient signs at all: another one can't be recorded, so nothing counts as covered by it.
     """
-=======
-class AgreementRule(Part):
-    """Whether an agreement (BAA, DPA) must be on file, and which services one may cover; `why` is shown to the clinic."""
-from scopes.agreement import AgreementKind
 
     needed: bool
     services: tuple[Name, ...] = ()

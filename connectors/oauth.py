@@ -130,6 +130,8 @@ class OAuthRule(Part):
             yield "openid brings an ID token, which needs jwks_url to be checked"
         if self.library == "google-auth" and not by_person:
             yield "google-auth refreshes what a person allowed; take the library out"
+        if self.library == "msal" and not urlsplit(self.issuer).path.strip("/"):
+            yield "msal wants a directory in the path of the issuer"
         if len({ACCOUNT in url for url in (self.issuer, self.token_url, *filter(None, [self.authorize_url]))}) > 1:
             yield "either each of issuer, authorize_url and token_url names {account}, or none"
         for url in filter(None, (self.authorize_url, self.admin_consent_url)):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from connectors.wire import build_request, parse_object
+from gateway.log import Log
 from gateway.oauth.answer import TokenTrouble
 from gateway.oauth.aside import aside
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     import httpx2
 
     from gateway.oauth.asking import Question, Told, Vendor
+
+
+log = Log("gateway.oauth")
 
 
 class _Answered(Exception):
@@ -39,7 +43,6 @@ def _refresh(
     heard: list[Told],
 ) -> None:
     from google.auth import transport
-    from google.auth.exceptions import GoogleAuthError
     from google.oauth2.credentials import Credentials
 
     from gateway.oauth.asking import Told
@@ -82,5 +85,8 @@ def _refresh(
     )  # fmt: skip
     try:
         credentials.refresh(_Request())
-    except (_Answered, GoogleAuthError):
-        return  # what was heard says it better
+    except TokenTrouble:
+        raise
+    except Exception as failure:  # it breaks on many answers; what was heard says it better
+        if not heard:
+            log.error("library_failed", failure=failure)

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 import orjson
 
 from connectors.wire import build_request, parse_object
+from gateway.log import Log
 from gateway.oauth.answer import TokenTrouble
 from gateway.oauth.aside import aside
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     import httpx2
 
     from gateway.oauth.asking import Question, Told, Vendor
+
+log = Log("gateway.oauth")
 
 _DISCOVERY: Final = "/.well-known/openid-configuration"
 
@@ -71,11 +74,11 @@ def _ask(vendor: Vendor, question: Question, door: _Door) -> None:
             app.acquire_token_by_authorization_code(
                 form["code"], scopes, redirect_uri=form["redirect_uri"], data={"code_verifier": form["code_verifier"]}
             )
-    except _Answered:
-        return
-    except (ValueError, RuntimeError, KeyError):
+    except TokenTrouble:
+        raise
+    except Exception as failure:  # it breaks on many answers; what was heard says it better
         if not door.heard:
-            raise TokenTrouble("library_failed", unsent=True) from None
+            log.error("library_failed", failure=failure)
 
 
 def _credential(vendor: Vendor) -> str | dict[str, str]:

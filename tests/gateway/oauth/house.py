@@ -84,7 +84,9 @@ class Oauth:
     async def notices(self) -> list[tuple[str, dict[str, Any]]]:
         """What the clinic was told, newest first."""
         async with self.house.rooms.store.tenant(self.tenant) as session:
-            return [(row.kind, dict(row.detail)) for row in await notices.page(session, self.tenant, before=None, limit=50)]
+            return [
+                (row.kind, dict(row.detail)) for row in await notices.page(session, self.tenant, before=None, limit=50)
+            ]
 
     def call(self, action: str = "look", connector: str = CALENDAR) -> Call:
         """A call that would be let through."""

@@ -99,9 +99,7 @@ async def test_a_code_counts_once_and_so_does_an_answer(oauth: Oauth) -> None:
         assert (await returned(browser, back)).status_code == 404
         again = await oauth.house.rooms.connections.present(oauth.tenant)
         address = await authorize.again(oauth.actor, again.connection(CALENDAR), oauth.house.rooms)
-        answer = await through(
-            browser, address, oauth.server, code=dict(parse_qsl(urlsplit(back).query))["code"]
-        )
+        answer = await through(browser, address, oauth.server, code=dict(parse_qsl(urlsplit(back).query))["code"])
         assert answer.status_code == 400
         assert "code_refused" in answer.text
     assert len([form for form in oauth.server.asked if form["grant_type"] == "authorization_code"]) == 2
@@ -130,7 +128,9 @@ async def test_nobody_is_sent_to_the_vendor_by_a_form_on_another_site(oauth: Oau
         assert (await browser.post("/oauth/start", data=form)).status_code == 303
 
 
-@pytest.mark.parametrize("path", ["/oauth/callback/", "/oauth/callback/x", "/oauth/callbackx", "/oauth/callback%2f..%2fx"])
+@pytest.mark.parametrize(
+    "path", ["/oauth/callback/", "/oauth/callback/x", "/oauth/callbackx", "/oauth/callback%2f..%2fx"]
+)
 async def test_the_address_to_come_back_to_is_one_and_no_other_that_begins_like_it(oauth: Oauth, path: str) -> None:
     made = await oauth.begin()
     async with oauth.browser() as browser:

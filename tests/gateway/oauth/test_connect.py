@@ -43,7 +43,11 @@ async def test_what_is_asked_for_is_the_least_that_the_features_need_with_pkce_a
     asked = dict(parse_qsl(urlsplit(page).query))
     assert asked["scope"] == f"{PREFIX}freebusy"
     assert asked["redirect_uri"] == "https://gateway.example/oauth/callback"
-    assert (asked["response_type"], asked["code_challenge_method"], len(asked["code_challenge"])) == ("code", "S256", 43)
+    assert (asked["response_type"], asked["code_challenge_method"], len(asked["code_challenge"])) == (
+        "code",
+        "S256",
+        43,
+    )
     assert (asked["include_granted_scopes"], asked["access_type"]) == ("false", "offline")
 
 

@@ -192,5 +192,3 @@ async def test_over_http_a_directory_is_named_and_another_clinic_sees_nothing(oa
         )  # fmt: skip
         assert key_needed.status_code == 400
         assert [fault["path"] for fault in key_needed.json()["faults"]] == ["credential"]
-
-

@@ -71,9 +71,7 @@ async def test_an_application_s_token_is_asked_for_once_too(oauth: Oauth) -> Non
     await oauth.connected(ROSTER)
     asked = len(oauth.servers[ROSTER].asked)
     oauth.clock.move(hours=2)
-    answers = await asyncio.gather(
-        *(broker(oauth.call("look", ROSTER), oauth.house.rooms) for _ in range(CALLERS))
-    )
+    answers = await asyncio.gather(*(broker(oauth.call("look", ROSTER), oauth.house.rooms) for _ in range(CALLERS)))
     assert {answer.outcome for answer in answers} == {Outcome.ACCEPTED}
     assert len(oauth.servers[ROSTER].asked) == asked + 1
 
@@ -212,13 +210,13 @@ async def test_a_token_that_a_call_s_vendor_refuses_is_renewed_before_the_next_c
     await oauth.connected()
     oauth.clock.move(minutes=20)
     for grant in oauth.server._grants:
-        grant.tokens = {token: 0.0 for token in grant.tokens}  # the vendor forgot them
+        grant.tokens = dict.fromkeys(grant.tokens, 0.0)  # the vendor forgot them
     first = await broker(oauth.call(), oauth.house.rooms)
     assert (first.outcome, first.code) == (Outcome.REJECTED, ReconnectNeeded.kind)
     assert (await broker(oauth.call(), oauth.house.rooms)).outcome is Outcome.ACCEPTED
     assert refreshes(oauth) == 1
     for grant in oauth.server._grants:
-        grant.tokens = {token: 0.0 for token in grant.tokens}
+        grant.tokens = dict.fromkeys(grant.tokens, 0.0)
     for _ in range(10):
         assert (await broker(oauth.call(), oauth.house.rooms)).outcome is Outcome.REJECTED
     assert refreshes(oauth) == 1  # one that is new was refused: another one would be, too
@@ -300,5 +298,3 @@ async def test_an_answer_that_is_lost_on_the_way_is_asked_for_again_with_the_mar
     with pytest.raises(StandingChanged):
         await tokens.bearer(connection, oauth.house.rooms)
     assert (await oauth.now()).reconnect_reason == "rotation_lost"
-
-
