@@ -32,6 +32,10 @@ issuer_app = typer.Typer(no_args_is_help=True, help="Issuers of hosts' tokens th
 keys_app = typer.Typer(
     no_args_is_help=True, help="The gateway's own keys: the vault's master keys and the ledger's signing key."
 )
+clients_app = typer.Typer(
+    no_args_is_help=True,
+    help="The gateway's registrations at vendors that clinics connect to on the vendor's page (OAuth).",
+)
 connectors_app = typer.Typer(no_args_is_help=True, help="Connectors: check what is there, write a new one.")
 app.add_typer(tenant_app, name="tenant")
 app.add_typer(key_app, name="key")
@@ -39,6 +43,7 @@ app.add_typer(issuer_app, name="issuer")
 app.add_typer(person_app, name="person")
 app.add_typer(oidc_app, name="oidc")
 app.add_typer(keys_app, name="keys")
+app.add_typer(clients_app, name="clients")
 app.add_typer(connectors_app, name="connectors")
 
 Port = Annotated[int | None, typer.Option(help="Port to listen on.")]
@@ -237,6 +242,64 @@ def keys_rotate(data: Data = None) -> None:
     run(rotate(settings, tell=typer.echo), settings)
 
 
+@clients_app.command("add")
+def clients_add(
+    connector: Annotated[str, typer.Argument(help="The connector, as `gateway connectors check` names it.")],
+    client_id: Annotated[str, typer.Option(help="The id that the vendor gave.")],
+    secret_file: Annotated[Path | None, typer.Option(help="A file that holds the secret.")] = None,
+    key_file: Annotated[Path | None, typer.Option(help="A private key (PEM), instead of a secret.")] = None,
+    certificate_file: Annotated[Path | None, typer.Option(help="The key's certificate (PEM).")] = None,
+    data: Data = None,
+) -> None:
+    """Register the gateway at a vendor, or replace the registration; it is kept sealed, for every gateway on the database."""
+    from gateway.app import opened
+    from gateway.flows.authorize import rule_of
+    from gateway.oauth.clients import Client
+
+    settings = _settings(data_dir=data)
+    texts = [None if file is None else file.read_text().strip() for file in (secret_file, key_file, certificate_file)]
+
+    async def run() -> None:
+        async with opened(settings) as house:
+            found = house.rooms.registry.connector(connector)
+            rule_of(found.id, house.rooms)
+            await house.rooms.oauth.clients.add(found.id, Client(client_id, *texts))
+            back = house.rooms.oauth.redirect or "GATEWAY_PUBLIC_URL/oauth/callback, once that is set"
+            typer.echo(f"the gateway is registered at {found.id}; the address to name there: {back}")
+
+    _run(run(), settings)
+
+
+@clients_app.command("list")
+def clients_list(data: Data = None) -> None:
+    """Where the gateway is registered, and under which ids. No secret is shown."""
+    from gateway.app import opened
+
+    settings = _settings(data_dir=data)
+
+    async def run() -> None:
+        async with opened(settings) as house:
+            for connector, client_id in await house.rooms.oauth.clients.all():
+                typer.echo(f"{connector} {client_id}")
+
+    _run(run(), settings)
+
+
+@clients_app.command("remove")
+def clients_remove(connector: Annotated[str, typer.Argument(help="The connector.")], data: Data = None) -> None:
+    """Destroy a registration: what was connected with it is renewed no more."""
+    from gateway.app import opened
+
+    settings = _settings(data_dir=data)
+
+    async def run() -> None:
+        async with opened(settings) as house:
+            await house.rooms.oauth.clients.remove(connector)
+            typer.echo(f"the gateway is registered at {connector} no more")
+
+    _run(run(), settings)
+
+
 @connectors_app.command("new")
 def connectors_new(
     name: Annotated[str, typer.Argument(help="FAMILY/VENDOR, such as payments/adyen.")],
@@ -358,7 +421,7 @@ def _line(fields: dict[str, Any]) -> str:
 
 def _sentence(failure: Exception) -> str:
     """What went wrong in one line. Errors of ours say what to do; of a third party's only the type is shown."""
-    from connectors.registry import RegistryError
+    from connectors.registry import RegistryError, UnknownAction
     from gateway.errors import GatewayError, InvalidRequest
     from gateway.serve import CannotListen
     from gateway.vault import VaultError
@@ -368,6 +431,6 @@ def _sentence(failure: Exception) -> str:
         return "; ".join(f"{fault.path} {fault.message}" for fault in failure.faults)
     if isinstance(failure, GatewayError):
         return " ".join(filter(None, (failure.detail, failure.fix)))
-    if isinstance(failure, CannotListen | VaultError | RegistryError | ScopeError):
+    if isinstance(failure, CannotListen | VaultError | RegistryError | ScopeError | UnknownAction):
         return str(failure)
     return f"unexpected {type(failure).__name__}; `gateway doctor` looks at everything that is needed"

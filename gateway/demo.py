@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID
 
 import orjson
@@ -18,12 +19,14 @@ from gateway.config import Settings
 from gateway.demo_texts import texts_of
 from gateway.errors import Conflict, NotFound
 from gateway.flows.agree import Terms, agree
-from gateway.flows.connect import Wish, connect
+from gateway.flows.authorize import again, finish, go
+from gateway.flows.connect import Wish, begin
 from gateway.flows.template import register
 from gateway.jobs import Jobs
 from gateway.keyfiles import write_once
+from gateway.oauth.clients import Client
 from gateway.people import Role
-from gateway.serve import listening, serving
+from gateway.serve import listening, serving, url_of
 from scopes.agreement import AgreementKind
 from scopes.scope import Area, Scope, Verb
 from scopes.vocabulary import ConnectionState
@@ -80,10 +83,12 @@ async def running(settings: Settings, *, any_port: bool = False) -> AsyncIterato
             connector_id: await stack.enter_async_context(serving(vendor, listening("127.0.0.1", 0)))
             for connector_id, vendor in vendors.items()
         }
+        # People come back from a vendor's page to where the demo serves; what the user set is taken as it is.
+        settings = settings.model_copy(update={"public_url": settings.public_url or url_of(listener)})
         house = await stack.enter_async_context(opened(settings, sandboxes=sandboxes))
         tenant, api_key, people = await _clinic(house)
-        for connector_id in sandboxes:
-            await _connected(house, tenant, house.rooms.registry.connector(connector_id))
+        for connector_id, vendor in vendors.items():
+            await _connected(house, tenant, house.rooms.registry.connector(connector_id), vendor)
         await stack.enter_async_context(Jobs(house.rooms).running())
         url = await stack.enter_async_context(serving(house.web, listener))
         house.rooms.callbacks.served_at = url
@@ -144,27 +149,44 @@ async def _peopled(house: House, tenant: UUID, people: Mapping[str, Mapping[str,
             await accounts.join(_demo(tenant), person, role)
 
 
-async def _connected(house: House, tenant: UUID, connector: Connector) -> None:
+async def _connected(house: House, tenant: UUID, connector: Connector, vendor: Any) -> None:
     """Every sandbox is connected with all its features, unless the user changed that."""
-    if any(
-        known.connector == connector.id for known in await house.rooms.connections.page(tenant, after=None, limit=500)
-    ):
+    sandbox = connector.module("sandbox")
+    by_page = connector.manifest.credential.oauth is not None
+    if by_page:
+        await house.rooms.oauth.clients.add(connector.id, Client(*sandbox.OAUTH_CLIENT))
+    known = [
+        each for each in await house.rooms.connections.page(tenant, after=None, limit=500)
+        if each.connector == connector.id
+    ]  # fmt: skip
+    if known:
+        if by_page and known[-1].state is ConnectionState.ACTIVE:  # a sandbox keeps no token beyond its end
+            await _allowed(house, await again(_demo(tenant), known[-1], house.rooms), sandbox, vendor)
         return
-    sandbox, rule = connector.module("sandbox"), connector.manifest.agreements
+    rule = connector.manifest.agreements
     wish = Wish(
         connector=connector.id,
-        secret=sandbox.CREDENTIAL,
+        secret=None if by_page else sandbox.CREDENTIAL,
         features=frozenset(connector.manifest.features),
         account=getattr(sandbox, "ACCOUNT", None),
         settings=getattr(sandbox, "SETTINGS", {}),
     )
     with suppress(Conflict):  # another demo on the same folder was faster
-        await connect(_demo(tenant), wish, house.rooms)
+        made = await begin(_demo(tenant), wish, house.rooms)
+        if made.address is not None:
+            await _allowed(house, made.address, sandbox, vendor)
         if rule.needed:
             signed = Terms(kind=AgreementKind.DPA, services=rule.services, since=house.rooms.clock())
             await agree(_demo(tenant), connector.id, signed, house.rooms)
         for text in texts_of(connector):
             await register(_demo(tenant), text, house.rooms)
+
+
+async def _allowed(house: House, address: str, sandbox: Any, vendor: Any) -> None:
+    """Say yes on the sandbox's page, as a person would in a browser."""
+    going = await go(address.partition("link=")[2], house.rooms)
+    back = sandbox.approve(vendor, going.url)
+    await finish(dict(parse_qsl(urlsplit(back).query)), going.browser, house.rooms)
 
 
 async def _calling_back(house: House, tenant: UUID, connector: Connector, vendor: Any, url: str) -> None:

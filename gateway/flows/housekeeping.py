@@ -14,7 +14,7 @@ from gateway.flows import inbound
 from gateway.flows.expiring import tell_of_expiring
 from gateway.flows.rooms import Rooms
 from gateway.log import Log
-from gateway.store import callbacks, events, jobs, lanes, notices, oauth, reaches, replies, waiting
+from gateway.store import attempts, callbacks, events, jobs, lanes, notices, reaches, replies, waiting
 
 log = Log("gateway.housekeeping")
 
@@ -71,7 +71,7 @@ async def keep_one(tenant: UUID, rooms: Rooms) -> None:
         await replies.drop(connection, tenant, now - REPLIES_KEPT)
         await waiting.drop(connection, tenant, now - ROWS_KEPT)
         await reaches.drop(connection, tenant, now - REACHES_KEPT)
-        await oauth.drop_attempts(connection, tenant, now - ATTEMPTS_KEPT)
+        await attempts.drop_attempts(connection, tenant, now - ATTEMPTS_KEPT)
     await _all_of(tenant, rooms, events.forget, now - timedelta(days=days))
     await _all_of(tenant, rooms, events.drop, now - timedelta(days=days) - ROWS_KEPT)
     await tell_of_expiring(tenant, rooms)

@@ -24,7 +24,7 @@ from gateway.connections import Clinic, Connections
 from gateway.errors import NotFound
 from gateway.ids import new_id
 from gateway.oauth.page import Secrets
-from gateway.store import oauth as rows
+from gateway.store import attempts as rows
 from gateway.store.pool import Store
 
 LASTS: Final = timedelta(hours=24)

@@ -12,7 +12,7 @@ import orjson
 
 from gateway.connections import OPERATOR, Connections
 from gateway.errors import Conflict, InvalidRequest, NotFound
-from gateway.store import oauth as rows
+from gateway.store import clients as rows
 from gateway.store.pool import Store
 from scopes.fault import Fault
 

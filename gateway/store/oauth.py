@@ -1,4 +1,4 @@
-"""Rows of connecting by OAuth: registrations, attempts to connect, tokens; and turns between gateways. All secrets are sealed."""
+"""Rows of tokens and of what they change about connections; turns between gateways. Tokens are sealed."""
 
 from __future__ import annotations
 
@@ -10,37 +10,10 @@ from uuid import UUID
 import asyncpg
 
 _TURNS = 7302  # the class of the advisory locks by which gateways take turns
-_ATTEMPT = "id, connection, link, asked, sealed, state, browser, redirect, created_at, expires_at, ended_at, code"
 _TOKENS = (
     "connection, asked, granted, excess, sealed, generation, received_at, expires_at, refresh_at, begun_at, retry_at, "
     "failures, failed_on, failing_days"
 )
-
-
-class ClientRow(NamedTuple):
-    """The gateway's registration at a vendor."""
-
-    connector: str
-    client_id: str
-    sealed: bytes
-    changed_at: datetime
-
-
-class AttemptRow(NamedTuple):
-    """Somebody is about to connect."""
-
-    id: UUID
-    connection: UUID
-    link: bytes
-    asked: list[str]
-    sealed: bytes | None
-    state: bytes | None
-    browser: bytes | None
-    redirect: str | None
-    created_at: datetime
-    expires_at: datetime
-    ended_at: datetime | None
-    code: str | None
 
 
 class TokensRow(NamedTuple):
@@ -60,15 +33,6 @@ class TokensRow(NamedTuple):
     failures: int
     failed_on: date | None
     failing_days: int
-
-
-class Begun(NamedTuple):
-    """What is kept of an attempt once it has begun in a browser."""
-
-    sealed: bytes
-    state: bytes
-    browser: bytes
-    redirect: str
 
 
 class Received(NamedTuple):
@@ -95,156 +59,6 @@ class DueRow(NamedTuple):
     tenant: UUID
     connection: UUID
     connector: str
-
-
-# Registrations -----------------------------------------------------------------------------------------------------------
-
-
-async def client(connection: asyncpg.Connection, tenant: UUID, connector: str) -> ClientRow | None:
-    """A registration."""
-    row = await connection.fetchrow(
-        "SELECT connector, client_id, sealed, changed_at FROM oauth_clients WHERE tenant = $1 AND connector = $2",
-        tenant,
-        connector,
-    )
-    return ClientRow(*row) if row else None
-
-
-async def clients(connection: asyncpg.Connection, tenant: UUID) -> list[ClientRow]:
-    """Every registration."""
-    rows = await connection.fetch(
-        "SELECT connector, client_id, sealed, changed_at FROM oauth_clients WHERE tenant = $1 ORDER BY connector",
-        tenant,
-    )
-    return [ClientRow(*row) for row in rows]
-
-
-async def put_client(connection: asyncpg.Connection, tenant: UUID, row: ClientRow) -> None:
-    """Store a registration, in place of the one before."""
-    await connection.execute(
-        "INSERT INTO oauth_clients (tenant, connector, client_id, sealed, changed_at) VALUES ($1, $2, $3, $4, $5) "
-        "ON CONFLICT (tenant, connector) DO UPDATE SET client_id = excluded.client_id, sealed = excluded.sealed, "
-        "changed_at = excluded.changed_at",
-        tenant,
-        *row,
-    )
-
-
-async def drop_client(connection: asyncpg.Connection, tenant: UUID, connector: str) -> bool:
-    """Destroy a registration; whether it was there."""
-    dropped = await connection.fetchval(
-        "DELETE FROM oauth_clients WHERE tenant = $1 AND connector = $2 RETURNING true", tenant, connector
-    )
-    return bool(dropped)
-
-
-# Attempts ----------------------------------------------------------------------------------------------------------------
-
-
-async def attempt_owner(connection: asyncpg.Connection, attempt: UUID) -> UUID | None:
-    """Whose attempt it is; asked before a tenant is known."""
-    found: UUID | None = await connection.fetchval("SELECT gateway_attempt_owner($1)", attempt)
-    return found
-
-
-async def add_attempt(connection: asyncpg.Connection, tenant: UUID, row: AttemptRow) -> None:
-    """Store an attempt; those of the same connection that were made before are good for nothing any more."""
-    await connection.execute(
-        "UPDATE oauth_attempts SET ended_at = $3, code = 'replaced', sealed = NULL "
-        "WHERE tenant = $1 AND connection = $2 AND ended_at IS NULL",
-        tenant,
-        row.connection,
-        row.created_at,
-    )
-    await connection.execute(
-        f"INSERT INTO oauth_attempts (tenant, {_ATTEMPT}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-        tenant,
-        *row,
-    )
-
-
-async def attempt(connection: asyncpg.Connection, tenant: UUID, attempt_id: UUID) -> AttemptRow | None:
-    """One attempt."""
-    row = await connection.fetchrow(
-        f"SELECT {_ATTEMPT} FROM oauth_attempts WHERE tenant = $1 AND id = $2", tenant, attempt_id
-    )
-    return AttemptRow(*row) if row else None
-
-
-async def begin_attempt(
-    connection: asyncpg.Connection, tenant: UUID, attempt_id: UUID, begun: Begun, now: datetime
-) -> bool:
-    """Bind an attempt to the browser in which it begins; False where it has begun already, or is over."""
-    found = await connection.fetchval(
-        "UPDATE oauth_attempts SET sealed = $3, state = $4, browser = $5, redirect = $6, "
-        "expires_at = least(expires_at, $7 + interval '1 hour') "
-        "WHERE tenant = $1 AND id = $2 AND browser IS NULL AND ended_at IS NULL AND expires_at > $7 RETURNING true",
-        tenant,
-        attempt_id,
-        *begun,
-        now,
-    )
-    return bool(found)
-
-
-async def restate_attempt(
-    connection: asyncpg.Connection, tenant: UUID, attempt_id: UUID, *, old: bytes, begun: Begun
-) -> bool:
-    """Give a begun attempt another state, in the same browser; False where the old state was used already."""
-    found = await connection.fetchval(
-        "UPDATE oauth_attempts SET sealed = $4, state = $5, browser = $6, redirect = $7 "
-        "WHERE tenant = $1 AND id = $2 AND state = $3 AND ended_at IS NULL RETURNING true",
-        tenant,
-        attempt_id,
-        old,
-        *begun,
-    )
-    return bool(found)
-
-
-async def take_attempt(
-    connection: asyncpg.Connection, tenant: UUID, attempt_id: UUID, *, state: bytes, browser: bytes, now: datetime
-) -> AttemptRow | None:
-    """Use an attempt up: once, in the browser in which it began, in time; otherwise nothing."""
-    row = await connection.fetchrow(
-        f"WITH old AS (SELECT {_ATTEMPT} FROM oauth_attempts WHERE tenant = $1 AND id = $2 FOR UPDATE), "
-        "used AS (UPDATE oauth_attempts a SET ended_at = $5, code = 'taken', sealed = NULL FROM old "
-        "WHERE a.tenant = $1 AND a.id = old.id AND old.state = $3 AND old.browser = $4 AND old.ended_at IS NULL "
-        "AND old.expires_at > $5 RETURNING a.id) "
-        f"SELECT {_ATTEMPT} FROM old WHERE EXISTS (SELECT FROM used)",
-        tenant,
-        attempt_id,
-        state,
-        browser,
-        now,
-    )
-    return AttemptRow(*row) if row else None
-
-
-async def end_attempt(connection: asyncpg.Connection, tenant: UUID, attempt_id: UUID, code: str, now: datetime) -> None:
-    """Note how an attempt ended."""
-    await connection.execute(
-        "UPDATE oauth_attempts SET code = $3, ended_at = coalesce(ended_at, $4), sealed = NULL WHERE tenant = $1 AND id = $2",
-        tenant,
-        attempt_id,
-        code,
-        now,
-    )
-
-
-async def last_attempt(connection: asyncpg.Connection, tenant: UUID, connection_id: UUID) -> AttemptRow | None:
-    """A connection's latest attempt."""
-    row = await connection.fetchrow(
-        f"SELECT {_ATTEMPT} FROM oauth_attempts WHERE connection = $2 AND tenant = $1 ORDER BY id DESC LIMIT 1",
-        tenant,
-        connection_id,
-    )
-    return AttemptRow(*row) if row else None
-
-
-async def drop_attempts(connection: asyncpg.Connection, tenant: UUID, before: datetime) -> None:
-    """Forget attempts that are older."""
-    await connection.execute("DELETE FROM oauth_attempts WHERE tenant = $1 AND created_at < $2", tenant, before)
 
 
 # Tokens ------------------------------------------------------------------------------------------------------------------

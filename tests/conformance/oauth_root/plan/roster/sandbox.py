@@ -11,6 +11,7 @@ from connectors.sandbox_oauth import OAuthServer, rule_beside
 
 CREDENTIAL: Final = "roster-token-0123456789"
 OAUTH_CLIENT: Final = ("roster-client", "roster-secret")
+ACCOUNT: Final = "6f0c8a52-3f1e-4d7b-9a55-0d6f1a2b3c4d"
 _RULE: Final = rule_beside(__file__)
 _NEEDS: Final = {"look": {"Roster.Read.All", "Roster.ReadWrite.All"}, "book": {"Roster.ReadWrite.All"}}
 
