@@ -115,38 +115,39 @@ class OAuthRule(Part):
         return self
 
     def _faults(self) -> Iterable[str]:
-        by_person = self.flow == "authorization_code"
-        if by_person and self.authorize_url is None:
-            yield "authorization_code needs authorize_url"
-        if by_person and (self.application_scope is not None or self.granted == "roles"):
-            yield "application_scope and granted = 'roles' are for client_credentials"
-        if not by_person and (self.authorize_url is not None or self.identity_scopes):
-            yield "client_credentials has no authorize_url and no identity_scopes"
-        if not by_person and self.application_scope is None:
-            yield "client_credentials needs application_scope"
-        if not by_person and self.refresh != "none":
-            yield "client_credentials asks anew each time: refresh = 'none'"
+        yield from self._faults_by_person() if self.flow == "authorization_code" else self._faults_by_application()
         if "openid" in self.identity_scopes and self.jwks_url is None:
             yield "openid brings an ID token, which needs jwks_url to be checked"
-        if self.library == "google-auth" and not by_person:
-            yield "google-auth refreshes what a person allowed; take the library out"
         if self.library == "msal" and not urlsplit(self.issuer).path.strip("/"):
             yield "msal wants a directory in the path of the issuer"
-        if len({ACCOUNT in url for url in (self.issuer, self.token_url, *filter(None, [self.authorize_url]))}) > 1:
+        if len({ACCOUNT in url for url in (self.issuer, self.token_url, self.authorize_url) if url is not None}) > 1:
             yield "either each of issuer, authorize_url and token_url names {account}, or none"
         for url in filter(None, (self.authorize_url, self.admin_consent_url)):
             if set(dict(parse_qsl(urlsplit(url).query))) & (_OURS | self.authorize_parameters.keys()):
                 yield "an address holds a parameter that is written for each request"
 
+    def _faults_by_person(self) -> Iterable[str]:
+        if self.authorize_url is None:
+            yield "authorization_code needs authorize_url"
+        if self.application_scope is not None or self.granted == "roles":
+            yield "application_scope and granted = 'roles' are for client_credentials"
+
+    def _faults_by_application(self) -> Iterable[str]:
+        if self.authorize_url is not None or self.identity_scopes:
+            yield "client_credentials has no authorize_url and no identity_scopes"
+        if self.application_scope is None:
+            yield "client_credentials needs application_scope"
+        if self.admin_consent_url is None:
+            yield "client_credentials needs admin_consent_url, where an administrator allows it"
+        if self.refresh != "none":
+            yield "client_credentials asks anew each time: refresh = 'none'"
+        if self.library == "google-auth":
+            yield "google-auth refreshes what a person allowed; take the library out"
+
     @property
     def per_directory(self) -> bool:
         """Whether the clinic's own directory at the vendor stands in the addresses."""
         return ACCOUNT in self.token_url
-
-    @property
-    def opens_a_page(self) -> bool:
-        """Whether somebody is sent to the vendor to connect."""
-        return self.authorize_url is not None or self.admin_consent_url is not None
 
     @property
     def wants_id_token(self) -> bool:

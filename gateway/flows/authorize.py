@@ -63,6 +63,8 @@ class Offer:
     asked: frozenset[str]
     page: str
     """The vendor's page, without anything that is asked there: for showing where it goes."""
+    for_admins: bool
+    """Whether an administrator may allow it for everybody first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +117,15 @@ async def offer(link: str, rooms: Rooms) -> Offer:
     connection, connector = await _of(attempt, rooms)
     rule = rule_of(connector.id, rooms)
     vendor = await vendor_of(connector.id, connection.account, rooms)
-    return Offer(attempt.clinic.name, connector, connection, attempt.asked, vendor.url(_first_page(rule)))
+    place, both = vendor.url(_first_page(rule)), rule.authorize_url is not None and rule.admin_consent_url is not None
+    return Offer(attempt.clinic.name, connector, connection, attempt.asked, place, both)
 
 
-async def go(link: str, rooms: Rooms) -> Going:
-    """Bind the attempt to this browser and send the person to the vendor. Raises NoAttempt: a link is good once."""
+async def go(link: str, rooms: Rooms, *, as_admin: bool = False) -> Going:
+    """Bind the attempt to this browser and send the person to the vendor. Raises NoAttempt: a link is good once.
+
+    An administrator may be sent to allow it for everybody first; then they come back here and go on.
+    """
     redirect = rooms.oauth.redirect
     if redirect is None:
         raise Conflict(_NO_REDIRECT, fix=_VERIFIED)
@@ -127,7 +133,7 @@ async def go(link: str, rooms: Rooms) -> Going:
     connection, connector = await _of(before, rooms)
     vendor = await vendor_of(connector.id, connection.account, rooms)  # what is not registered uses no link up
     attempt, own, browser = await rooms.oauth.attempts.begin(link, redirect)
-    return Going(_page(vendor, attempt, own, redirect), browser)
+    return Going(_page(vendor, attempt, own, redirect, as_admin=as_admin), browser)
 
 
 async def finish(told: Mapping[str, str], browser: str, rooms: Rooms) -> Finished:
@@ -192,17 +198,12 @@ def _first_page(rule: OAuthRule) -> str:
     return str(rule.authorize_url or rule.admin_consent_url)
 
 
-def _page(vendor: Vendor, attempt: Attempt, own: Secrets, redirect: str) -> str:
+def _page(vendor: Vendor, attempt: Attempt, own: Secrets, redirect: str, *, as_admin: bool = False) -> str:
     rule = vendor.rule
-    write = page.consent_page if rule.authorize_url is not None else page.admin_page
-    return write(
-        rule,
-        vendor.url(_first_page(rule)),
-        client_id=vendor.client.id,
-        redirect=redirect,
-        scopes=attempt.asked,
-        own=own,
-    )
+    as_admin = rule.admin_consent_url is not None and (as_admin or rule.authorize_url is None)
+    write, place = (page.admin_page, rule.admin_consent_url) if as_admin else (page.consent_page, rule.authorize_url)
+    url = vendor.url(str(place))
+    return write(rule, url, client_id=vendor.client.id, redirect=redirect, scopes=attempt.asked, own=own)
 
 
 def _is_from_admin(told: Mapping[str, str]) -> bool:

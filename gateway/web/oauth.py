@@ -114,7 +114,7 @@ class OAuthPages:
         if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
             raise AnswerRefusedHere("not_from_our_page")
         link = form.get("link", "")
-        going = await authorize.go(link, self._rooms)
+        going = await authorize.go(link, self._rooms, as_admin=form.get("as") == "admin")
         response = _sent_on(going.url)
         self._cookies.put(response, self._cookies.name("oauth", _attempt_of(link)), going.browser, strict=False)
         self._cookies.drop(response, self._cookies.name("offer"))
@@ -136,7 +136,7 @@ class OAuthPages:
         if media.partition(b";")[0].strip().lower() != _FORM:
             raise InvalidRequest("this takes the form of the page")
         raw = await Headers(request.scope["headers"]).body(request.receive, self._limits)
-        return _parameters(raw.decode("latin-1"), {"link", "offer"})
+        return _parameters(raw.decode("latin-1"), {"link", "offer", "as"})
 
 
 def _parameters(text: str, known: Iterable[str]) -> dict[str, str]:
@@ -182,6 +182,7 @@ def _offered(offer: Offer, link: str, ours: str) -> str:
             scopes=_titles(manifest.provider_scopes, offer.asked),
             notes=[note for note in (oauth.admin_note, oauth.not_undone) if note] if oauth is not None else [],
             host=authorize.host_of(offer.page),
+            for_admins=offer.for_admins,
             link=link,
             ours=ours,
         )

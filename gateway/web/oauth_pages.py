@@ -28,6 +28,9 @@ HEADERS: Final = {
     "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
 }
+_ADMIN_BUTTON: Final = (
+    '<p><button name="as" value="admin">I am an administrator there: allow it for everybody first</button></p>'
+)
 _WHY: Final = {
     "denied": "It was not allowed at the vendor. Nothing was connected.",
     "nothing_granted": "The vendor granted nothing of what these features need. Nothing was connected.",
@@ -51,6 +54,7 @@ class Offered:
     scopes: Sequence[str]
     notes: Sequence[str]
     host: str
+    for_admins: bool
     link: str = field(repr=False)
     ours: str = field(repr=False)
 
@@ -83,7 +87,7 @@ def offered(offer: Offered) -> str:
         f"{''.join(f'<p><small>{escape(note)}</small></p>' for note in offer.notes)}"
         f'<form method="post" action="start"><input type="hidden" name="link" value="{escape(offer.link)}">'
         f'<input type="hidden" name="offer" value="{escape(offer.ours)}">'
-        f"<p><button>Continue to {escape(offer.host)}</button></p></form>"
+        f"<p><button>Continue to {escape(offer.host)}</button></p>{_ADMIN_BUTTON if offer.for_admins else ''}</form>"
     )
 
 

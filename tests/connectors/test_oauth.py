@@ -42,6 +42,8 @@ def rule(name: str, **given: Any) -> OAuthRule:
         ("roster", {"token_url": "https://login.roster.example/Organizations/token"}, "clinic's own directory"),
         ("roster", {"refresh": "rotates"}, "refresh = 'none'"),
         ("roster", {"application_scope": None}, "needs application_scope"),
+        ("roster", {"admin_consent_url": None}, "needs admin_consent_url"),
+        ("calendar", {"library": "msal"}, "directory in the path"),
         ("roster", {"library": "google-auth"}, "google-auth"),
         ("roster", {"surprise": 1}, "Extra inputs"),
     ],

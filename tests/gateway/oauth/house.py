@@ -104,12 +104,12 @@ async def new_actor(house: House) -> Actor:
     return Actor("system", "test", await house.rooms.connections.create_tenant("Clinic <One>"), EVERYTHING)
 
 
-async def gone(browser: httpx2.AsyncClient, address: str) -> str:
+async def gone(browser: httpx2.AsyncClient, address: str, **pressed: str) -> str:
     """Open the link and press the button; where the vendor's page is."""
     page = await browser.get(address)
     assert page.status_code == 200, page.text
     form = dict(re.findall(r'name="(\w+)" value="([^"]*)"', page.text))
-    sent = await browser.post("/oauth/start", data=form)
+    sent = await browser.post("/oauth/start", data={**form, **pressed})
     assert sent.status_code == 303, sent.text
     return sent.headers["location"]
 

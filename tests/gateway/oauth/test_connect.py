@@ -143,6 +143,29 @@ async def test_an_administrator_allows_an_application_in_the_clinic_s_own_direct
     assert (asked["scope"], asked["grant_type"]) == ("https://api.roster.example/.default", "client_credentials")
 
 
+async def test_an_administrator_may_allow_it_for_everybody_first(oauth: Oauth, monkeypatch: pytest.MonkeyPatch) -> None:
+    credential = oauth.house.rooms.registry.connector(CALENDAR).manifest.credential
+    assert credential.oauth is not None
+    rule = credential.oauth.model_copy(update={"admin_consent_url": "https://accounts.calendar.example/o/authorize"})
+    monkeypatch.setitem(credential.__dict__, "oauth", rule)
+    oauth.server.rule = rule
+    made = await oauth.begin()
+    async with oauth.browser() as browser:
+        shown = await browser.get(str(made.address))
+        assert "I am an administrator there" in shown.text
+        page = await gone(browser, str(made.address), **{"as": "admin"})
+        assert "response_type" not in page
+        state = dict(parse_qsl(urlsplit(page).query))["state"]
+        back = f"/oauth/callback?admin_consent=True&state={state}"
+        assert (await browser.get(back.replace("True", "False"))).status_code == 400
+        sent = await browser.get(back)
+        assert sent.status_code == 303
+        assert (await browser.get(back)).status_code == 404  # its state was used up
+        answer = await returned(browser, oauth.server.approve(sent.headers["location"]))
+    assert answer.status_code == 200, answer.text
+    assert (await oauth.now()).state is ConnectionState.ACTIVE
+
+
 async def test_a_permission_of_the_application_that_no_feature_needs_is_too_much(oauth: Oauth) -> None:
     made = await oauth.begin(ROSTER, frozenset({"shifts"}))
     async with oauth.browser() as browser:
