@@ -14,6 +14,7 @@ from uuid import UUID
 
 import typer
 
+from gateway.cli_clients import clients_app
 from gateway.cli_people import oidc_app, person_app
 
 if TYPE_CHECKING:
@@ -31,10 +32,6 @@ key_app = typer.Typer(no_args_is_help=True, help="API keys of clinics.")
 issuer_app = typer.Typer(no_args_is_help=True, help="Issuers of hosts' tokens that clinics trust.")
 keys_app = typer.Typer(
     no_args_is_help=True, help="The gateway's own keys: the vault's master keys and the ledger's signing key."
-)
-clients_app = typer.Typer(
-    no_args_is_help=True,
-    help="The gateway's registrations at vendors that clinics connect to on the vendor's page (OAuth).",
 )
 connectors_app = typer.Typer(no_args_is_help=True, help="Connectors: check what is there, write a new one.")
 app.add_typer(tenant_app, name="tenant")
@@ -240,64 +237,6 @@ def keys_rotate(data: Data = None) -> None:
 
     settings = settings_of(data_dir=data)
     run(rotate(settings, tell=typer.echo), settings)
-
-
-@clients_app.command("add")
-def clients_add(
-    connector: Annotated[str, typer.Argument(help="The connector, as `gateway connectors check` names it.")],
-    client_id: Annotated[str, typer.Option(help="The id that the vendor gave.")],
-    secret_file: Annotated[Path | None, typer.Option(help="A file that holds the secret.")] = None,
-    key_file: Annotated[Path | None, typer.Option(help="A private key (PEM), instead of a secret.")] = None,
-    certificate_file: Annotated[Path | None, typer.Option(help="The key's certificate (PEM).")] = None,
-    data: Data = None,
-) -> None:
-    """Register the gateway at a vendor, or replace the registration; it is kept sealed, for every gateway on the database."""
-    from gateway.app import opened
-    from gateway.flows.authorize import rule_of
-    from gateway.oauth.clients import Client
-
-    settings = _settings(data_dir=data)
-    texts = [None if file is None else file.read_text().strip() for file in (secret_file, key_file, certificate_file)]
-
-    async def run() -> None:
-        async with opened(settings) as house:
-            found = house.rooms.registry.connector(connector)
-            rule_of(found.id, house.rooms)
-            await house.rooms.oauth.clients.add(found.id, Client(client_id, *texts))
-            back = house.rooms.oauth.redirect or "GATEWAY_PUBLIC_URL/oauth/callback, once that is set"
-            typer.echo(f"the gateway is registered at {found.id}; the address to name there: {back}")
-
-    _run(run(), settings)
-
-
-@clients_app.command("list")
-def clients_list(data: Data = None) -> None:
-    """Where the gateway is registered, and under which ids. No secret is shown."""
-    from gateway.app import opened
-
-    settings = _settings(data_dir=data)
-
-    async def run() -> None:
-        async with opened(settings) as house:
-            for connector, client_id in await house.rooms.oauth.clients.all():
-                typer.echo(f"{connector} {client_id}")
-
-    _run(run(), settings)
-
-
-@clients_app.command("remove")
-def clients_remove(connector: Annotated[str, typer.Argument(help="The connector.")], data: Data = None) -> None:
-    """Destroy a registration: what was connected with it is renewed no more."""
-    from gateway.app import opened
-
-    settings = _settings(data_dir=data)
-
-    async def run() -> None:
-        async with opened(settings) as house:
-            await house.rooms.oauth.clients.remove(connector)
-            typer.echo(f"the gateway is registered at {connector} no more")
-
-    _run(run(), settings)
 
 
 @connectors_app.command("new")

@@ -83,9 +83,8 @@ async def running(settings: Settings, *, any_port: bool = False) -> AsyncIterato
             connector_id: await stack.enter_async_context(serving(vendor, listening("127.0.0.1", 0)))
             for connector_id, vendor in vendors.items()
         }
-        # People come back from a vendor's page to where the demo serves; what the user set is taken as it is.
-        settings = settings.model_copy(update={"public_url": settings.public_url or url_of(listener)})
         house = await stack.enter_async_context(opened(settings, sandboxes=sandboxes))
+        house.rooms.oauth.served_at = url_of(listener)
         tenant, api_key, people = await _clinic(house)
         for connector_id, vendor in vendors.items():
             await _connected(house, tenant, house.rooms.registry.connector(connector_id), vendor)

@@ -40,7 +40,8 @@ LAYERS = (
     (5, "gateway/jobs.py"),
     (
         6,
-        "gateway/cli.py gateway/cli_people.py gateway/app.py gateway/serve.py gateway/keyfiles.py gateway/demo.py "
+        "gateway/cli.py gateway/cli_people.py gateway/cli_clients.py gateway/app.py gateway/serve.py "
+        "gateway/keyfiles.py gateway/demo.py "
         "gateway/demo_texts.py gateway/demo/*.py gateway/doctor.py gateway/example.py",
     ),
     (5, "gateway/web/*.py"),

@@ -18,7 +18,7 @@ START: Final = "/oauth/start"
 CALLBACK: Final = "/oauth/callback"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class OAuth:
     """What connecting by OAuth needs."""
 
@@ -28,6 +28,8 @@ class OAuth:
     changes: Changes
     sandboxes: Mapping[str, str]
     public_url: str | None
+    served_at: str | None = None
+    """A demo's own address, to which its sandboxes send people back."""
 
     @classmethod
     def of(
@@ -46,15 +48,20 @@ class OAuth:
         )
 
     @property
+    def base(self) -> str | None:
+        """How people reach the gateway; None where nobody said so."""
+        return self.public_url or self.served_at
+
+    @property
     def redirect(self) -> str | None:
         """Where a vendor sends people back to: one address, as it is registered there; None where nobody set ours."""
-        return None if self.public_url is None else f"{self.public_url}{CALLBACK}"
+        return None if self.base is None else f"{self.base}{CALLBACK}"
 
     @property
     def secure(self) -> bool:
         """Whether people come to us over TLS; only on this machine they need not."""
-        return self.public_url is not None and self.public_url.startswith("https://")
+        return (self.base or "").startswith("https://")
 
     def link_of(self, link: str) -> str | None:
         """The address to begin at."""
-        return None if self.public_url is None else f"{self.public_url}{START}?link={link}"
+        return None if self.base is None else f"{self.base}{START}?link={link}"

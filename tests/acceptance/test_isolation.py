@@ -219,6 +219,18 @@ async def _heard(served: Served, clinic: Caller, connection: str) -> dict[str, s
             "INSERT INTO notices (tenant, id, at, kind, detail) VALUES ($1, $2, now(), 'endpoint.off', '{}')",
             clinic.tenant, uuid4(),
         )  # fmt: skip
+        await rows.execute(
+            "INSERT INTO oauth_clients (tenant, connector, client_id, sealed, changed_at) VALUES ($1, 'x', 'x', '', now())",
+            clinic.tenant,
+        )
+        await rows.execute(
+            "INSERT INTO oauth_tokens (tenant, connection, asked, granted, excess) VALUES ($1, $2, '{}', '{}', '{}')",
+            clinic.tenant, UUID(connection),
+        )  # fmt: skip
+        await rows.execute(
+            "INSERT INTO oauth_attempts (tenant, id, connection, link, asked, created_at, expires_at) "
+            "VALUES ($1, $2, $3, '', '{}', now(), now())", clinic.tenant, uuid4(), UUID(connection),
+        )  # fmt: skip
     return {"endpoint": str(endpoint.id), "event": event, "delivery": delivery}
 
 

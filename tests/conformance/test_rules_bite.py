@@ -10,6 +10,7 @@ from connectors.registry import Registry
 from connectors.scaffold import write_connector
 from tests.conformance.rules import obey, rules
 
+OAUTH_ROOT = Path(__file__).parent / "oauth_root"
 BY_NAME = {rule.__name__.removeprefix("rule_"): rule for rule in rules()}
 SEND = 'build_request("POST", egress.base_url + path, headers=headers, content=content)'
 
@@ -118,6 +119,25 @@ SPOILT_MESSAGES = [
 ]
 
 
+#: The same for connectors that connect by OAuth, spoilt from the tests' own calendar.
+SPOILT_OAUTH = [
+    ("the_sandbox_connects_as_the_manifest_says", "sandbox.py", "return server.approve(url)", "return url"),
+    (
+        "the_sandbox_connects_as_the_manifest_says",
+        "sandbox.py",
+        "server = OAuthServer(_RULE, OAUTH_CLIENT)",
+        "server = OAuthServer(_RULE, OAUTH_CLIENT); server.answers.grants = lambda asked: frozenset()",
+    ),
+    (
+        "the_sandbox_connects_as_the_manifest_says",
+        "sandbox.py",
+        "server = OAuthServer(_RULE, OAUTH_CLIENT)",
+        "server = OAuthServer(_RULE.model_copy(update={'refresh': 'none'}), OAUTH_CLIENT)",
+    ),
+    ("the_sandbox_credential_is_a_token_that_it_takes", "sandbox.py", "calendar-token", "calendar\\ntoken"),
+]
+
+
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A root with a good folder."""
@@ -162,6 +182,19 @@ async def test_a_messaging_vendor_that_finds_words_of_its_own_is_noticed(
         await obey(BY_NAME[rule], Registry.load([tmp_path]).connector("messaging/acme"))
 
 
+@pytest.mark.parametrize(("rule", "file", "old", "new"), SPOILT_OAUTH)
+async def test_a_spoilt_folder_that_connects_by_oauth_is_noticed(
+    tmp_path: Path, rule: str, file: str, old: str, new: str
+) -> None:
+    shutil.copytree(OAUTH_ROOT, tmp_path / "copy", ignore=shutil.ignore_patterns("__pycache__"))
+    path = tmp_path / "copy" / "plan" / "calendar" / file
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    connector = Registry.load([tmp_path / "copy"]).connector("plan/calendar")
+    with pytest.raises((Exception, pytest.fail.Exception)):
+        await obey(BY_NAME[rule], connector)
+
+
 async def test_a_good_copy_keeps_every_rule(copied: Path) -> None:
     connector = Registry.load([copied]).connector("labs/one")
     for rule in rules():
@@ -185,5 +218,6 @@ def test_every_rule_is_tried_here_or_by_the_echo() -> None:
         "identifiers_are_opaque_where_the_family_says_so",
         "what_is_not_declared_never_leaves",
         "what_the_clinic_withholds_never_leaves",
+        *(rule for rule, *_ in SPOILT_OAUTH),
     }
     assert BY_NAME.keys() == tried | elsewhere
