@@ -54,13 +54,7 @@ class Demo:
     def line(self) -> dict[str, Any]:
         """What a first-time user needs."""
         sign_in = {"url": self.sign_in_url, **self.people[Role.OWNER]}
-        return {
-            "url": self.url,
-            "api_key": self.api_key,
-            "tenant": str(self.tenant),
-            "sign_in": sign_in,
-            "phones": dict(self.phones),
-        }
+        return {"url": self.url, "api_key": self.api_key, "tenant": str(self.tenant), "sign_in": sign_in}
 
     @property
     def sign_in_url(self) -> str:
