@@ -21,6 +21,7 @@ from connectors.example import example_of
 from connectors.registry import Registry
 from gateway.serve import listening, serving
 from tests.acceptance.clinics import Prepared, prepared
+from tests.acceptance.connecting import connect, payload_of, takes_a_key
 from tests.acceptance.programs import COMMAND, ROOT, Program, environment, running, servers_in
 from tests.acceptance.test_demo import free_port
 from tests.acceptance.whole import ROOTS
@@ -112,13 +113,12 @@ async def _at_work(url: str, clinic: Prepared, vendor: Vendor, program: Program)
     assert url, program.said()
     async with httpx2.AsyncClient(base_url=url, headers=clinic.headers, trust_env=False, timeout=30) as client:
         bodies = []
-        for connector in registry.connectors.values():
-            secret, features = connector.module("sandbox").CREDENTIAL, sorted(connector.manifest.features)
-            body = {"connector": connector.id, "credential": {"secret": secret}, "features": features}
-            assert (await client.post("/v1/connections", json=body)).status_code == 201
+        for connector in filter(takes_a_key, registry.connectors.values()):
+            await connect(client, connector, subject="patient-4711", said="on paper")
             for action in connector.actions.values():
                 given = {"connector": connector.id, "action": action.name, "purpose": sorted(action.purposes)[0]}
-                bodies.append({**given, "payload": example_of(action.shape, optional=False)})
+                payload = payload_of(action, example_of(action.shape, optional=False))
+                bodies.append({**given, "subject": "patient-4711", "payload": payload})
         while len(vendor.requests) < CALLS:
             said = await asyncio.gather(*(client.post("/v1/calls", json=body) for body in bodies))
             assert {each.status_code for each in said} == {200}, [each.text for each in said]

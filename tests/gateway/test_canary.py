@@ -20,14 +20,14 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from connectors.contract import Action, Message
+from connectors.contract import Action
 from connectors.example import example_of
-from connectors.registry import Connector, Registry
+from connectors.registry import Registry
 from gateway.web.api.app import OPERATIONS
 from gateway.web.api.operation import Operation
-from scopes.consent import Channel
 from tests.acceptance import spoiled
 from tests.acceptance.clinics import prepared
+from tests.acceptance.connecting import connect, payload_of, takes_a_key
 from tests.acceptance.marks import found
 from tests.acceptance.programs import running
 from tests.acceptance.spoiled import MOMENTS, NAMED, WRONG
@@ -37,13 +37,12 @@ from tests.gateway import callbacks
 from tests.gateway.egress.vendor import Vendor, answer
 
 WHOLE = (sys.executable, "-m", "tests.acceptance.whole")
-CONNECTORS = Registry.load(ROOTS).connectors
+CONNECTORS = {name: each for name, each in Registry.load(ROOTS).connectors.items() if takes_a_key(each)}
 ACTIONS = [action for connector in CONNECTORS.values() for action in connector.actions.values()]
 CREDENTIALS = {name: str(connector.module("sandbox").CREDENTIAL) for name, connector in CONNECTORS.items()}
 MARKS = {CANARY, callbacks.SECRET, callbacks.PAYMENT, *CREDENTIALS.values()} | {
     text for action in ACTIONS for text in spoiled.telling(example_of(action.shape))
 }
-MOMENT = "2026-01-15T09:30:00Z"
 ID = "0190163d-8694-7a3c-8f0e-6c7f3e8f7a01"
 TOLD_TO_KEEP = ("/v1/connections", "/v1/keys")  # these keep what they are given where it is right
 
@@ -65,7 +64,7 @@ async def test_nothing_that_is_written_anywhere_holds_a_mark(tmp_path: Path, ven
         assert address, program.said()
         async with httpx2.AsyncClient(base_url=address, headers=clinic.headers, trust_env=False, timeout=60) as client:
             for connector in CONNECTORS.values():
-                await _connect(client, connector)
+                await connect(client, connector, subject=NAMED, said=CANARY)
             await _taken(client)
             await _in_trouble(client, vendor)
             await _refused(client)
@@ -104,51 +103,6 @@ async def _check_ledger(client: httpx2.AsyncClient) -> None:
 # --- Calls ------------------------------------------------------------------------------------------------------------
 
 
-async def _connect(client: httpx2.AsyncClient, connector: Connector) -> None:
-    free_text = sorted({path for action in connector.actions.values() for path in action.shape.free_text_paths})
-    features = sorted(connector.manifest.features)
-    credential = {"secret": CREDENTIALS[connector.id]}
-    manifest = connector.manifest
-    body = {
-        "connector": connector.id, "credential": credential, "features": features, "free_text": free_text,
-        "account": manifest.credential.account_example if manifest.credential.account_needed else None,
-        "settings": {name: rule.example for name, rule in manifest.settings.items()},
-    }  # fmt: skip
-    made = await client.post("/v1/connections", json=body)
-    assert made.status_code == 201, made.text
-    if manifest.agreements.needed:
-        signed = {"kind": "dpa", "services": list(manifest.agreements.services), "from": MOMENT}
-        assert (await client.put(f"/v1/agreements/{connector.id}", json=signed)).status_code == 200
-    for action in connector.actions.values():
-        if action.message:
-            await _worded(client, action)
-
-
-async def _worded(client: httpx2.AsyncClient, action: Action) -> None:
-    """A text that says every word that may be said, and the person's consent to it."""
-    leaves = [leaf for leaf in action.shape.walk() if leaf.name not in Message.model_fields]
-    said = [leaf.path for leaf in leaves if leaf.kind is str and not leaf.required]
-    text = {
-        "action": f"{action.manifest.family}/{action.name}", "channel": str(action.channel), "language": "en",
-        "body": f"Hello {' '.join(f'{{{path}|-}}' for path in said)}",
-    }  # fmt: skip
-    if action.channel is Channel.WHATSAPP:
-        text["whatsapp"] = {"name": action.name, "language": "en"}
-    made = await client.put(f"/v1/templates/{_text_of(action)}", json=text)
-    assert made.status_code == 200, made.text
-    consent = {
-        "subject": NAMED, "purposes": sorted(action.purposes), "channels": [str(action.channel)],
-        "evidence": {"how": CANARY, "when": MOMENT, "wording": CANARY},
-    }  # fmt: skip
-    made = await client.post("/v1/consents", json=consent)
-    assert made.status_code == 201, made.text
-
-
-def _text_of(action: Action) -> str:
-    """The text that is sent where a call names none."""
-    return action.name.removeprefix("send_")
-
-
 async def _call(client: httpx2.AsyncClient, action: Action, payload: Any) -> str:
     """A call that is let through; gives its outcome."""
     headers = {**spoiled.HEADERS, "idempotency-key": f"{CANARY}-{uuid4()}"}
@@ -158,10 +112,8 @@ async def _call(client: httpx2.AsyncClient, action: Action, payload: Any) -> str
 
 
 def _body(action: Action, payload: Any) -> dict[str, Any]:
-    if action.message and payload.get("template") == example_of(action.shape)["template"]:
-        payload = {**payload, "template": _text_of(action)}
     asked = {"connector": action.connector, "action": action.name, "purpose": sorted(action.purposes)[0]}
-    return {**asked, "subject": NAMED, "payload": payload}
+    return {**asked, "subject": NAMED, "payload": payload_of(action, payload)}
 
 
 async def _taken(client: httpx2.AsyncClient) -> None:
