@@ -20,6 +20,7 @@ from connectors.errors import (
     CallbackRefused,
     ConnectorError,
     CredentialRefused,
+    OutOfBounds,
     ProviderScopeMissing,
     ReconnectNeeded,
     Rejected,
@@ -56,6 +57,7 @@ __all__ = [
     "Handshake",
     "Manifest",
     "Message",
+    "OutOfBounds",
     "Perform",
     "ProviderScopeMissing",
     "ReconnectNeeded",
@@ -108,6 +110,10 @@ class Egress(Protocol):
     @property
     def wording(self) -> Wording | None:
         """What to say, where the action sends a message: the clinic's own template, filled."""
+
+    @property
+    def now(self) -> datetime:
+        """When the call is made: a connector reads no clock."""
 
     async def send(self, request: "httpx2.Request") -> "httpx2.Response":
         """Carry one request; the answer's body is complete."""
@@ -282,8 +288,11 @@ class Callback(Protocol):
     ) -> None:
         """Raise CallbackRefused unless the message was signed with one of the secrets, and lately."""
 
-    def identity(self, raw_body: bytes) -> str:
-        """What makes two deliveries the same message; taken from what was signed."""
+    def identity(self, raw_body: bytes) -> str | None:
+        """What makes two deliveries the same message; taken from what was signed.
+
+        None where the vendor says the same of two things that happened: then each delivery counts.
+        """
 
     def translate(self, raw_body: bytes, url: str) -> tuple[CallbackEvent, ...]:
         """The events in the message; none where it is the vendor's but of a type that is not used.

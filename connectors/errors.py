@@ -5,6 +5,7 @@ ConnectorError
     ReconnectNeeded      the credential is not accepted any more
     ProviderScopeMissing the credential may not do this
     TryLater             too many requests; ask again later
+  OutOfBounds          the clinic's own settings forbid it; not a byte left
   Unreachable          no connection; not a byte left
   Ambiguous            the request left and no clear answer came; it may have worked
   AnswerRefused        the answer broke a rule of ours (redirect, size, time, address)
@@ -71,6 +72,15 @@ class TryLater(Rejected):
         """`retry_after_seconds` is the vendor's wish, None when it named none."""
         super().__init__(code)
         self.retry_after_seconds = retry_after_seconds
+
+
+class OutOfBounds(ConnectorError):
+    """What is asked lies beyond what the clinic set for this connection; found before anything was built."""
+
+    kind = "out_of_bounds"
+    outcome = Outcome.FAILED
+    what = "The clinic's settings for this connection do not reach that far; nothing left."
+    fix = "Ask for something within them, or have the settings of the connection changed."
 
 
 class Unreachable(ConnectorError):

@@ -111,7 +111,7 @@ async def opened(
         stack.push_async_callback(writer.stop)
         ledger = Ledger(store, writer, clock=clock)
         await ledger.sweep()
-        door = Door(CurlEngine(), loopback_hosts=_loopback_hosts(sandboxes))
+        door = Door(CurlEngine(), loopback_hosts=_loopback_hosts(sandboxes), today=clock)
         stack.push_async_callback(door.close)
         consents = Consents(store, connections, subjects, clock=clock)
         oauth = OAuth.of(store, connections, clock=clock, sandboxes=sandboxes, public_url=settings.public_url)

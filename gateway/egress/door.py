@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from types import MappingProxyType
 from typing import Final
@@ -38,12 +39,14 @@ class Door:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
+        today: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`clock` counts seconds and never goes back; `chance` spreads the waits between attempts (0 to 1)."""
+        """`clock` counts seconds and never goes back, `today` tells the time; `chance` spreads the waits (0 to 1)."""
         self.engine = engine
         self.book = AddressBook(resolver, loopback_hosts, clock)
         self.loopback_hosts = loopback_hosts
         self.clock = clock
+        self.today = today
         self.policy = Policy(clock, sleep, chance)
 
     def through(
@@ -90,6 +93,11 @@ class Passage:
     def base_url(self) -> str:
         """Where the vendor's API is; without a slash at the end."""
         return self._route.base_url
+
+    @property
+    def now(self) -> datetime:
+        """What time it is: a connector reads no clock."""
+        return self._door.today()
 
     async def send(self, request: httpx2.Request) -> httpx2.Response:
         """Carry one request, again where that is safe; an answer of any status comes back as it is, but no redirect.

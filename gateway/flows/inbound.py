@@ -167,7 +167,7 @@ async def _taken(connection_id: UUID, raw_body: bytes, headers: Mapping[str, str
         await _stopped(door, raw_body, url, rooms)
         return Received(Result.SUSPENDED)
     how = reader(door.connector, rooms)
-    identity = _read(how, lambda: door.fingerprint(how.callback.identity(raw_body)))
+    identity = _identity(how, door, raw_body)
     events = _read(how, lambda: how.callback.translate(raw_body, url))
     if not events:
         return Received(Result.UNUSED)
@@ -183,7 +183,7 @@ async def _taken(connection_id: UUID, raw_body: bytes, headers: Mapping[str, str
 async def _stopped(door: Door, raw_body: bytes, url: str, rooms: Rooms) -> None:
     """Let a STOP count, once, although nothing else of the message does."""
     how = reader(door.connector, rooms)
-    heard = _read(how, lambda: door.fingerprint(f"stop|{how.callback.identity(raw_body)}"))
+    heard = _identity(how, door, raw_body, "stop|")
     found = [
         event.answered
         for event in _read(how, lambda: how.callback.translate(raw_body, url))
@@ -198,6 +198,12 @@ async def _stopped(door: Door, raw_body: bytes, url: str, rooms: Rooms) -> None:
             for answered in found:
                 await rooms.contacts.hear(connection, door.clinic, answered)
         rooms.connections.forget(door.tenant)
+
+
+def _identity(how: Reader, door: Door, raw_body: bytes, prefix: str = "") -> bytes:
+    """What a message is known by when it comes again; one of its own where nothing tells it from another."""
+    said = _read(how, lambda: how.callback.identity(raw_body))
+    return _read(how, lambda: door.fingerprint(prefix + (str(new_id()) if said is None else said)))
 
 
 async def _verified(connection_id: UUID, raw_body: bytes, headers: Mapping[str, str], url: str, rooms: Rooms) -> Door:

@@ -4,6 +4,7 @@ import base64
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -18,6 +19,7 @@ from scopes.wording import Wording
 
 KEY = "disclosure-0198f2c4-7d1e-7b3a-9c55-0d6f1a2b3c4d"
 CANARY = "CANARY"
+NOW = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
 #: Bodies of every unfriendly kind; each holds a canary where it can.
 GARBAGE = (
     b"",
@@ -47,6 +49,7 @@ class CapturingEgress:
     idempotency_key: str = KEY
     wording: Wording | None = None
     callback_url: str | None = "https://gateway.example/hooks/0190163d-8694-7a3c-8f0e-6c7f3e8f7a01"
+    now: datetime = NOW
     requests: list[httpx2.Request] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -78,6 +81,7 @@ class DirectEgress:
     idempotency_key: str = KEY
     wording: Wording | None = None
     callback_url: str | None = None
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
     def settings(self) -> dict[str, str]:
@@ -106,8 +110,9 @@ def sandbox_egress(connector: Connector, **given: Any) -> DirectEgress:
     """A door into the connector's own sandbox, in this process."""
     sandbox = connector.module("sandbox")
     client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=sandbox.create()))
-    account = getattr(sandbox, "ACCOUNT", None)
-    given = {"credential": sandbox.CREDENTIAL, "base_url": connector.manifest.base_url, "account": account, **given}
+    usual = {"credential": sandbox.CREDENTIAL, "base_url": connector.manifest.base_url}
+    known = {"account": getattr(sandbox, "ACCOUNT", None), "callback_url": getattr(sandbox, "CALLBACK_URL", None)}
+    given = {**usual, **known, **given}
     return DirectEgress(manifest=connector.manifest, client=client, **given)
 
 
