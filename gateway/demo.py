@@ -168,7 +168,7 @@ async def _connected(house: House, tenant: UUID, connector: Connector, vendor: A
         made = await begin(_demo(tenant), wish, house.rooms)
         if made.address is not None:
             await _allowed(house, made.address, sandbox, vendor)
-        if rule.needed:
+        if any(connector.manifest.needs_agreement(action) for action in connector.manifest.actions.values()):
             signed = Terms(kind=AgreementKind.DPA, services=rule.services, since=house.rooms.clock())
             await agree(_demo(tenant), connector.id, signed, house.rooms)
         for text in texts_of(connector):

@@ -71,7 +71,8 @@ TimeOffId = Annotated[
     Field(examples=["TOFF_f7b1f6e2-0c4f-4d1c-9b6e-6a0b1d2c3e4f"]),
 ]
 #: Where a list goes on. It is Graph's own token and never an address: what is asked is always built here.
-Cursor = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_.~=+/!*:,-]{1,2048}$"), Field(examples=["cGFnZTox"])]
+CURSOR: Final = r"[0-9A-Za-z_.~=+/!*:,-]{1,2048}"
+Cursor = Annotated[str, StringConstraints(pattern=f"^{CURSOR}$"), Field(examples=["cGFnZTox"])]
 #: The word that every notification must name (Graph: clientState), which is the callback's secret here.
 ClientState = Annotated[
     str,

@@ -45,7 +45,7 @@ def test_outcomes_follow_from_what_may_have_happened() -> None:
 
 def test_each_error_has_a_kind_of_its_own_and_says_what_to_do() -> None:
     found = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, ConnectorError)]
-    assert len({each.kind for each in found}) == len(found) == 8
+    assert len({each.kind for each in found}) == len(found) == 9
     for each in found:
         assert each.what.endswith(".")
         assert each.fix.endswith(".")
