@@ -22,6 +22,7 @@ from connectors.registry import Registry
 from gateway.serve import listening, serving
 from tests.acceptance.clinics import Prepared, prepared
 from tests.acceptance.connecting import connect, payload_of, takes_a_key
+from tests.acceptance.pages import connected_on_pages
 from tests.acceptance.programs import COMMAND, ROOT, Program, environment, running, servers_in
 from tests.acceptance.test_demo import free_port
 from tests.acceptance.whole import ROOTS
@@ -98,6 +99,7 @@ async def test_every_connector_at_work_needs_no_vendors_package(tmp_path: Path, 
         (sys.executable, "-X", "importtime", "-m", "tests.acceptance.whole"),
     )
     url = f"http://127.0.0.1:{vendor.port}"
+    await connected_on_pages(clinic)
     async with running(clinic.folder, url, err=tmp_path / "err", command=watched) as program:
         await _at_work(await program.line(), clinic, vendor, program)
         megabytes = program.resident_mb
@@ -113,8 +115,9 @@ async def _at_work(url: str, clinic: Prepared, vendor: Vendor, program: Program)
     assert url, program.said()
     async with httpx2.AsyncClient(base_url=url, headers=clinic.headers, trust_env=False, timeout=30) as client:
         bodies = []
-        for connector in filter(takes_a_key, registry.connectors.values()):
-            await connect(client, connector, subject="patient-4711", said="on paper")
+        for connector in registry.connectors.values():
+            if takes_a_key(connector):
+                await connect(client, connector, subject="patient-4711", said="on paper")
             for action in connector.actions.values():
                 given = {"connector": connector.id, "action": action.name, "purpose": sorted(action.purposes)[0]}
                 payload = payload_of(action, example_of(action.shape, optional=False))

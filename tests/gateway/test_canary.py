@@ -29,6 +29,7 @@ from tests.acceptance import spoiled
 from tests.acceptance.clinics import prepared
 from tests.acceptance.connecting import connect, payload_of, takes_a_key
 from tests.acceptance.marks import found
+from tests.acceptance.pages import connected_on_pages
 from tests.acceptance.programs import running
 from tests.acceptance.spoiled import MOMENTS, NAMED, WRONG
 from tests.acceptance.whole import ROOTS
@@ -37,7 +38,7 @@ from tests.gateway import callbacks
 from tests.gateway.egress.vendor import Vendor, answer
 
 WHOLE = (sys.executable, "-m", "tests.acceptance.whole")
-CONNECTORS = {name: each for name, each in Registry.load(ROOTS).connectors.items() if takes_a_key(each)}
+CONNECTORS = Registry.load(ROOTS).connectors
 ACTIONS = [action for connector in CONNECTORS.values() for action in connector.actions.values()]
 CREDENTIALS = {name: str(connector.module("sandbox").CREDENTIAL) for name, connector in CONNECTORS.items()}
 MARKS = {CANARY, callbacks.SECRET, callbacks.PAYMENT, *CREDENTIALS.values()} | {
@@ -58,12 +59,13 @@ async def vendor() -> AsyncIterator[Vendor]:
 
 async def test_nothing_that_is_written_anywhere_holds_a_mark(tmp_path: Path, vendor: Vendor) -> None:
     clinic, url = await prepared(tmp_path / "data"), f"http://127.0.0.1:{vendor.port}"
+    await connected_on_pages(clinic)
     talkative = {"GATEWAY_LOG_LEVEL": "DEBUG", "PYTHONWARNINGS": "default"}
     async with running(clinic.folder, url, err=tmp_path / "err", command=WHOLE, **talkative) as program:
         address = await program.line()
         assert address, program.said()
         async with httpx2.AsyncClient(base_url=address, headers=clinic.headers, trust_env=False, timeout=60) as client:
-            for connector in CONNECTORS.values():
+            for connector in filter(takes_a_key, CONNECTORS.values()):
                 await connect(client, connector, subject=NAMED, said=CANARY)
             await _taken(client)
             await _in_trouble(client, vendor)
