@@ -45,6 +45,12 @@ class Program:
         """Its memory."""
         return float(psutil.Process(self.started.pid).memory_info().rss / 1_000_000)
 
+    @property
+    def cpu_seconds(self) -> float:
+        """How long it has worked so far, alone: without the programs that it started."""
+        spent = psutil.Process(self.started.pid).cpu_times()
+        return float(spent.user + spent.system)
+
     async def line(self) -> str:
         """The next line that it prints; empty when it has ended."""
         assert self.started.stdout is not None

@@ -31,7 +31,7 @@ from tests.gateway.egress.vendor import Vendor, answer
 CALLS = 200
 MEGABYTES = 150.0
 START_SECONDS = 2.0
-BUSY = 5  # how much longer everything may take where many things run at once
+SLOW = 2  # how much more work it may be on another machine, or where two programs share a core's caches
 SDKS = {"stripe", "twilio", "msal", "google", "googleapiclient", "requests", "aiohttp", "botocore", "grpc"}
 IMPORTED = re.compile(r"^import time: +\d+ \| +\d+ \| +([\w.]+)$", re.MULTILINE)
 DONE = orjson.dumps(
@@ -48,22 +48,21 @@ def imported(said: str) -> set[str]:
 
 async def test_it_answers_soon_after_it_is_started_and_stays_small(tmp_path: Path) -> None:
     clinic, port = await prepared(tmp_path / "data"), free_port()
-    began = time.monotonic()
     async with running("serve", "--port", port, "--data", clinic.folder, err=tmp_path / "err") as program:
         await _until_alive(f"http://127.0.0.1:{port}")
-        seconds = time.monotonic() - began
+        seconds = program.cpu_seconds  # what it did, not what else the machine did meanwhile
         assert await program.line() == f"Clinic Gateway serves on http://127.0.0.1:{port}"
         await _refused(f"http://127.0.0.1:{port}", clinic)
         megabytes = program.resident_mb
         assert await program.stop(signal.SIGTERM) == 0
-    print(f"\nserve answered after {seconds:.2f} s and was {megabytes:.0f} MB after {CALLS} refused calls")
-    assert seconds < START_SECONDS * BUSY
+    print(f"\nserve answered after {seconds:.2f} s of work and was {megabytes:.0f} MB after {CALLS} refused calls")
+    assert seconds < START_SECONDS * SLOW
     assert megabytes < MEGABYTES
     assert servers_in(clinic.folder) == []
 
 
 async def _until_alive(url: str) -> None:
-    async with httpx2.AsyncClient(trust_env=False) as client, asyncio.timeout(30):
+    async with httpx2.AsyncClient(trust_env=False) as client, asyncio.timeout(60):
         while True:
             try:
                 assert (await client.get(f"{url}/healthz")).status_code == 200
