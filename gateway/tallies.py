@@ -150,6 +150,15 @@ class ConnectorDays:
         return sum(self.outcomes.get(name, 0) for name in _NOT_TAKEN) / settled if settled else None
 
 
+@dataclass(frozen=True, slots=True)
+class OutcomeDays:
+    """What came of one connector's disclosures, on each day of the period: of the day on which they were made."""
+
+    taken: tuple[int, ...]
+    not_taken: tuple[int, ...]
+    open: tuple[int, ...]
+
+
 class Tallies:
     """Rolls the counts of a clinic forward and reads them."""
 
@@ -198,6 +207,19 @@ class Tallies:
                 for name in names
             ),
         )
+
+    async def outcomes(self, tenant: UUID, connector: str, period: Period) -> OutcomeDays:
+        """Per day what came of one connector's disclosures: taken by the recipient, not taken as far as is known, open."""
+        await self.roll(tenant)
+        async with self._store.reading(tenant) as connection:
+            known = await _parties(connection, tenant)
+            found = await rows.sent(connection, tenant, period.since, period.until)
+        taken, not_taken, still_open = ([0] * period.days for _ in range(3))
+        for row in found:
+            if known[row.party].connector == connector:
+                days = still_open if row.outcome == OPEN else not_taken if row.outcome in _NOT_TAKEN else taken
+                _add(days, row.days, row.numbers)
+        return OutcomeDays(tuple(taken), tuple(not_taken), tuple(still_open))
 
     async def deeds(self, tenant: UUID, period: Period) -> Counts[Deed]:
         """What was done at whom for what: by recipient, action and purpose."""

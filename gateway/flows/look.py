@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
 from gateway.calls import Actor
@@ -12,8 +13,34 @@ from gateway.flows.rooms import Rooms
 from gateway.store import disclosures as rows
 from gateway.store import entries
 from gateway.store.disclosures import FoundRow, RefusedRow, Search
+from scopes.vocabulary import Outcome
 
-__all__ = ["FoundRow", "RefusedRow", "Search", "disclosure", "disclosures", "record", "refusal", "refusals"]
+__all__ = [
+    "Fault",
+    "FoundRow",
+    "RefusedRow",
+    "Search",
+    "disclosure",
+    "disclosures",
+    "faults",
+    "record",
+    "refusal",
+    "refusals",
+]
+
+
+_NOT_TAKEN: Final = (Outcome.REJECTED, Outcome.FAILED, Outcome.UNKNOWN)
+_LOOKED_AT: Final = 200  # the newest of each outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """How often something went wrong in one way, of the newest, and when last."""
+
+    outcome: str
+    code: str
+    count: int
+    last: datetime
 
 
 async def disclosures(tenant: UUID, wanted: Search, rooms: Rooms) -> list[FoundRow]:
@@ -47,6 +74,18 @@ async def refusal(tenant: UUID, wanted: UUID, rooms: Rooms) -> tuple[RefusedRow,
     if row is None or entry is None:
         raise NotFound("there is no such refusal")
     return row, entry.body
+
+
+async def faults(tenant: UUID, connector: str, since: datetime, rooms: Rooms) -> list[Fault]:
+    """What went wrong at a connector lately, by outcome and code, the latest first. It counts, and names no disclosure."""
+    found: dict[tuple[str, str], Fault] = {}
+    for outcome in _NOT_TAKEN:
+        wanted = Search(connector=connector, outcome=str(outcome), since=since, limit=_LOOKED_AT)
+        for row in await disclosures(tenant, wanted, rooms):
+            key = (str(row.outcome), row.code or "")
+            known = found.get(key, Fault(*key, 0, row.at))
+            found[key] = Fault(*key, known.count + 1, max(known.last, row.at))
+    return sorted(found.values(), key=lambda each: each.last, reverse=True)
 
 
 async def record(actor: Actor, what: str, wanted: Search, count: int, rooms: Rooms) -> None:

@@ -18,6 +18,7 @@ import orjson
 
 from connectors.registry import Registry
 from gateway.connections import Clinic
+from gateway.errors import NotFound
 from gateway.ledger.entry import timestamp
 from gateway.ledger.log import RegisterPlace
 from gateway.store import endpoints, registers
@@ -63,6 +64,19 @@ class Registers:
                 row = RegisterRow(last.version + 1 if last is not None else 1, self._clock(), digest, body)
                 if await registers.add(connection, clinic.tenant, row):
                     return row
+
+    async def former(self, tenant: UUID, version: int) -> RegisterRow:
+        """One version as it was stored; raises NotFound."""
+        async with self._store.tenant(tenant) as connection:
+            found = await registers.find(connection, tenant, version)
+        if found is None:
+            raise NotFound("there is no such version of the register")
+        return found
+
+    async def versions(self, tenant: UUID, limit: int) -> list[tuple[int, datetime]]:
+        """The newest versions and since when each was in force, the newest first."""
+        async with self._store.tenant(tenant) as connection:
+            return await registers.times(connection, tenant, limit)
 
     async def _written(self, connection: asyncpg.Connection, clinic: Clinic) -> bytes:
         rows = await endpoints.page(connection, clinic.tenant, after=None, limit=_MOST_ENDPOINTS)

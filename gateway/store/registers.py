@@ -34,6 +34,14 @@ async def find(connection: asyncpg.Connection, tenant: UUID, version: int) -> Re
     return RegisterRow(*row) if row else None
 
 
+async def times(connection: asyncpg.Connection, tenant: UUID, limit: int) -> list[tuple[int, datetime]]:
+    """The newest versions and since when each was in force, the newest first."""
+    rows = await connection.fetch(
+        "SELECT version, at FROM registers WHERE tenant = $1 ORDER BY version DESC LIMIT $2", tenant, limit
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
 async def add(connection: asyncpg.Connection, tenant: UUID, row: RegisterRow) -> bool:
     """Store the next version; False where another gateway stored one of that number first."""
     added = await connection.fetchval(

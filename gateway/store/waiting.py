@@ -146,6 +146,14 @@ async def page(connection: asyncpg.Connection, tenant: UUID, sought: Sought) -> 
     return [WaitingRow(*row) for row in rows]
 
 
+async def count(connection: asyncpg.Connection, tenant: UUID) -> int:
+    """How many calls wait."""
+    found: int = await connection.fetchval(
+        "SELECT count(*) FROM waiting_calls WHERE tenant = $1 AND state = 'waiting'", tenant
+    )
+    return found
+
+
 async def put_off(
     connection: asyncpg.Connection, tenant: UUID, call: UUID, *, until: datetime, reasons: Sequence[Mapping[str, str]]
 ) -> bool:

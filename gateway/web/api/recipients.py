@@ -10,9 +10,8 @@ from typing import Annotated, Any, Final, Literal
 import orjson
 from pydantic import ConfigDict, Field
 
-from gateway.errors import InvalidRequest, NotFound
+from gateway.errors import InvalidRequest
 from gateway.flows.declared import DeclaredField, declared
-from gateway.store import registers
 from gateway.tallies import Period
 from gateway.web.api.answers import Told
 from gateway.web.api.models import Day, Given
@@ -124,11 +123,7 @@ async def read(asked: Asked) -> Reply:
         clinic = await asked.rooms.connections.present(asked.tenant)
         row, signed = await asked.rooms.registers.present(clinic), clinic.standing.agreements
     else:
-        async with asked.rooms.store.tenant(asked.tenant) as connection:
-            found = await registers.find(connection, asked.tenant, query.version)
-        if found is None:
-            raise NotFound("there is no such version of the register")
-        row = found
+        row = await asked.rooms.registers.former(asked.tenant, query.version)
     now = asked.rooms.clock()
     items = [_told(item, signed.get(item["id"], ()), now) for item in orjson.loads(row.body)]
     return Reply(RegisterAnswer(version=row.version, hash=row.hash.hex(), at=row.at, items=items))
