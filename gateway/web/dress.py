@@ -69,7 +69,12 @@ class Dress:
             "at": lambda path: prefix + path,
             "static": lambda name: prefix + statics.path(name),
         }
-        self._environment.filters |= {"moment": moment, "machine": machine, "number": number}
+        self._environment.filters |= {
+            "moment": moment,
+            "machine": machine,
+            "number": number,
+            "capitalize_first": capitalize_first,
+        }
 
     def page(self, template: str, words: Mapping[str, Any]) -> str:
         """A whole page."""
@@ -89,3 +94,8 @@ def machine(at: datetime) -> str:
 def number(value: int) -> str:
     """A number with its thousands apart, by a space that does not break."""
     return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def capitalize_first(text: str) -> str:
+    """A sentence begins with a capital; the rest of it stays as it is."""
+    return text[:1].upper() + text[1:]
