@@ -20,6 +20,7 @@ _MOST_NAMES: Final = 20
 _TALLEST: Final = 0.62  # of the width: what is drawn of few bands is no wall
 _LEAST: Final = 150.0
 _SWEEPS: Final = 6
+_FURTHER_ON: Final = 4  # where things end up is to be seen at once; what they consist of may cross
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +153,9 @@ def _crossings(folded: _Folded, order: list[list[str]]) -> int:
         for names, amount in zip(folded.names, folded.amounts, strict=True):
             links[places[left][names[left]], places[left + 1][names[left + 1]]] += amount
         ordered = sorted(links.items())
+        weight = 1 if left == 0 else _FURTHER_ON
         for at, ((a, b), amount) in enumerate(ordered):
-            crossed += sum(min(amount, other) for (c, d), other in ordered[at + 1 :] if c > a and d < b)
+            crossed += weight * sum(min(amount, other) for (c, d), other in ordered[at + 1 :] if c > a and d < b)
     return crossed
 
 

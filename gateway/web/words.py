@@ -49,6 +49,7 @@ _PURPOSES: Final[Mapping[str, str]] = {
     Purpose.COVERAGE: "insurance cover",
     Purpose.ELIGVER: "checking insurance cover",
 }
+_LETTERS: Final = frozenset({"url", "id", "sms"})
 _FAMILIES: Final[Mapping[str, str]] = {"abdm": "ABDM"}
 
 
@@ -75,7 +76,8 @@ def family(name: str) -> str:
 def spoken(word: str) -> str:
     """A name of ours as a word: send_reminder is Send reminder."""
     plain = word.replace("_", " ").replace("[]", "").replace(".", ", ").strip()
-    return plain[:1].upper() + plain[1:]
+    said = " ".join(each.upper() if each in _LETTERS else each for each in plain.split())
+    return said[:1].upper() + said[1:]
 
 
 @lru_cache(maxsize=512)

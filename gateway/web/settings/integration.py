@@ -16,7 +16,7 @@ from gateway.flows.connect import Wish, connect, least_scopes
 from gateway.tallies import Period
 from gateway.web import sketch, words
 from gateway.web.page import Go, Page, Said, View, Visit
-from gateway.web.settings.integration_leaves import leaving
+from gateway.web.settings.integration_leaves import Leaving, leaving
 from gateway.web.settings.integrations import DAYS, READ, WRITE
 from gateway.web.settings.integrations_state import agreement_needed, agreements_with, lacks_scopes, standing
 from scopes.agreement import Agreement
@@ -244,6 +244,7 @@ def _features(connector: Connector, clinic: Clinic, visit: Visit) -> Iterator[di
     connection = clinic.connections.get(connector.id)
     grant = clinic.connection(connector.id).grant
     wished = visit.form.all("features")
+    told: dict[tuple[Leaving, ...], str] = {}  # what is shown already, and where
     for name, feature in connector.manifest.features.items():
         actions = [connector.actions[each] for each in feature.actions]
         kinds = dict.fromkeys(leaf.category for action in actions for leaf in action.shape.walk())
@@ -255,7 +256,15 @@ def _features(connector: Connector, clinic: Clinic, visit: Visit) -> Iterator[di
             "wished": name in wished,
             "kinds": [words.kind(each) for each in kinds],
             "purposes": [words.purpose(each) for each in sorted({p for action in actions for p in action.purposes})],
-            "actions": [(words.spoken(action.name), leaving(action, grant)) for action in actions],
+            "actions": [
+                (
+                    words.spoken(action.name),
+                    rows,
+                    said if (said := told.setdefault(rows, feature.title)) != feature.title else "",
+                )
+                for action in actions
+                for rows in (tuple(leaving(action, grant)),)
+            ],
             "events": [words.spoken(event) for event in feature.events],
             "lacks": [
                 connector.manifest.provider_scopes[each].title for each in lacks_scopes(connector, connection, name)
@@ -349,7 +358,7 @@ async def _health(visit: Visit, connector: Connector) -> dict[str, Any]:
         "health": [each for each in days if any(each[name] for name in series)],
         "totals": {name: sum(each) for name, each in series.items()},
         "reasons": [(words.spoken(each.reason), each.count) for each in refusals],
-        "faults": [
+        "failures": [
             (words.OUTCOMES[each.outcome], each) for each in await look.faults(visit.tenant, connector.id, since, rooms)
         ],
         "first_day": period.since,

@@ -11,18 +11,19 @@ from gateway.tallies import Flow
 from gateway.web import words
 from gateway.web.page import Page, View, Visit
 from gateway.web.sankey import BAR, Band, Bar, Picture, sankey
-from gateway.web.settings.map_period import CHOICES, Chosen, chosen, usual
+from gateway.web.settings.map_period import CHOICES, Chosen, asked, chosen, usual
 from gateway.webhooks.endpoint import CONNECTOR as WEBHOOK
 from scopes.scope import Area, Scope, Verb
+from scopes.vocabulary import Category
 
 READ: Final = Scope(Area.AGREEMENTS, Verb.READ)
 _LOG: Final = Scope(Area.LOG, Verb.READ)
 _CONNECTIONS: Final = Scope(Area.CONNECTIONS, Verb.READ)
 _ENDPOINTS: Final = Scope(Area.ENDPOINTS, Verb.READ)
 _OUTSIDE: Final = "outside"  # what the log calls a disclosure that was made elsewhere and written down
-_WIDTH: Final = 1080.0
-_XS: Final = (150.0, 400.0, 660.0, 918.0)
-_LETTERS: Final = (20, 30, 32, 21)  # so many fit beside a bar of each column
+_WIDTH: Final = 1160.0
+_XS: Final = (190.0, 430.0, 690.0, 985.0)
+_LETTERS: Final = (22, 26, 29, 20)  # so many fit beside a bar of each column
 _REST: Final = "\0"  # no name holds it
 
 
@@ -35,6 +36,11 @@ class Row:
     through: str
     country: str
     link: str
+
+    @property
+    def style(self) -> str:
+        """Its kind of data as the style sheet knows it; what an entry says is used for nothing but to look it up."""
+        return str(Category(self.flow.category)) if self.flow.category in set(Category) else "none"
 
     @property
     def label(self) -> str:
@@ -77,7 +83,7 @@ async def _view(visit: Visit, period: Chosen) -> View:
             "heads": list(zip(("Kind of data", "Integration", "Recipient", "Country"), _heads(), strict=True)),
             "period": period,
             "choices": CHOICES,
-            "asked": visit.query if visit.faults else {"from": str(period.since), "until": str(period.until)},
+            "asked": asked(visit.query if visit.faults else {}, period),
             "recipients": len({row.flow.party.recipient for row in rows}),
             "countries": len({row.flow.party.country for row in rows}),
             "through": counted.through,

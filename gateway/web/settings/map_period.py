@@ -59,6 +59,11 @@ def chosen(query: Mapping[str, str], now: datetime) -> Chosen:
     return Chosen(Period.of_last(int(query["days"]), now=now.astimezone(UTC)), int(query["days"]))
 
 
+def asked(query: Mapping[str, str], period: Chosen) -> Mapping[str, str]:
+    """The two days as they stand in the form: as they were typed, else the period's own."""
+    return {"from": query.get("from", str(period.since)), "until": query.get("until", str(period.until))}
+
+
 def _between(given: Mapping[str, str], today: date) -> Period:
     found, faults = {}, []
     for name, text in given.items():

@@ -11,7 +11,7 @@ from gateway.flows.declared import DeclaredField, declared
 from gateway.web import words
 from gateway.web.page import Page, View, Visit
 from gateway.web.settings.integrations_state import AGREEMENTS
-from gateway.web.settings.map_period import CHOICES, Chosen, chosen, usual
+from gateway.web.settings.map_period import CHOICES, Chosen, asked, chosen, usual
 from scopes.scope import Area, Scope, Verb
 
 READ: Final = Scope(Area.AGREEMENTS, Verb.READ)
@@ -69,7 +69,7 @@ async def _fields(visit: Visit, period: Chosen) -> View:
             "undeclared": [each for each in found.items if not each.declared],
             "period": period,
             "choices": CHOICES,
-            "asked": visit.query if visit.faults else {"from": str(period.since), "until": str(period.until)},
+            "asked": asked(visit.query if visit.faults else {}, period),
             "through": found.through,
             "kind": words.kind,
         },
