@@ -23,6 +23,7 @@ READ: Final = Scope(Area.CONNECTIONS, Verb.READ)
 WRITE: Final = Scope(Area.CONNECTIONS, Verb.WRITE)
 _CALLS: Final = Scope(Area.CALLS, Verb.READ)
 _ENDPOINTS: Final = Scope(Area.ENDPOINTS, Verb.READ)
+_AGREEMENTS: Final = Scope(Area.AGREEMENTS, Verb.READ)
 _HERE: Final = "/settings"
 DAYS: Final = 30
 
@@ -150,7 +151,8 @@ def _told(notice: Notice, visit: Visit) -> dict[str, Any] | None:
     name = known.manifest.recipient.legal_name if known is not None else notice.endpoint or "a recipient"
     if notice.kind == AGREEMENT_EXPIRING:
         until = f" on {moment(notice.until)}" if notice.until is not None else " soon"
-        return _line(notice, f"The agreement with {name} ends{until}.", AGREEMENTS, "Renew it")
+        link = AGREEMENTS if visit.may(_AGREEMENTS) else ""
+        return _line(notice, f"The agreement with {name} ends{until}.", link, "Renew it")
     if notice.kind == CALLBACK_REFUSED:
         text = (
             f"{notice.count} messages in {name}'s name were refused: they were not signed with a secret that counts. "

@@ -24,6 +24,7 @@ _OUTSIDE: Final = "outside"  # what the log calls a disclosure that was made els
 _WIDTH: Final = 1160.0
 _XS: Final = (190.0, 430.0, 690.0, 985.0)
 _LETTERS: Final = (22, 26, 29, 20)  # so many fit beside a bar of each column
+_LONGEST_NAME: Final = 200  # what the log's own page takes
 _REST: Final = "\0"  # no name holds it
 
 
@@ -114,7 +115,10 @@ def _link(visit: Visit, flow: Flow, period: Chosen) -> str:
     """Where one sees more of it: in the log, else at the integration; nothing for who may see neither."""
     connector = flow.party.connector
     if visit.may(_LOG):
-        return "/auditor?" + urlencode({"connector": connector, "category": flow.category})
+        sought = {"connector": connector, "category": flow.category, "since": period.since, "until": period.until}
+        if 0 < len(name := flow.party.recipient) <= _LONGEST_NAME and name.isprintable():
+            sought["recipient"] = name
+        return "/auditor?" + urlencode(sought)
     if connector in visit.rooms.registry.connectors and visit.may(_CONNECTIONS):
         return f"/settings/integrations/{connector}"
     return "/vendor" if connector == WEBHOOK and visit.may(_ENDPOINTS) else ""
