@@ -11,7 +11,7 @@ from connectors.contract import Manifest
 from connectors.registry import Connector
 from gateway.connections import Clinic, Connection
 from gateway.errors import Conflict, InvalidRequest, NotFound
-from gateway.flows import look
+from gateway.flows import leave, look
 from gateway.flows.connect import Wish, connect, least_scopes
 from gateway.tallies import Period
 from gateway.web import sketch, words
@@ -71,7 +71,7 @@ async def show(visit: Visit) -> View:
         "scopes": list(_scopes(connector, connection)),
         "optional": _optional(connector, clinic),
         "free_text": _free_text(connector, clinic),
-        "by_api": manifest.credential.kind is CredentialKind.OAUTH2,
+        "by_api": _by_page(connector),
         "log": f"/auditor?connector={connector.id}" if visit.may(_LOG) else "",
         **await _health(visit, connector),
     }
@@ -84,7 +84,7 @@ async def add(visit: Visit) -> Go:
     """Connect with a key: in force at once."""
     connector = connector_of(visit)
     form, manifest = visit.form, connector.manifest
-    if manifest.credential.kind is CredentialKind.OAUTH2:
+    if _by_page(connector):
         raise Conflict("this integration is connected by API for now")
     wish = Wish(
         connector=connector.id,
@@ -166,6 +166,12 @@ DEEDS: Final[Mapping[str, _Deed]] = {
     ),
 }
 
+_GIVEN_BACK: Final = (
+    "Every call is refused from now on. The tokens are given back to the vendor and destroyed here. That is final: to use it "
+    "again, connect anew. What was disclosed stays in the log."
+)
+_GIVEN_BACK_SAID: Final = "{} is revoked; its tokens are given back to the vendor and destroyed here."
+
 
 async def ask(visit: Visit, *, name: str) -> View:
     """Ask once more, and say what it does."""
@@ -177,7 +183,7 @@ async def ask(visit: Visit, *, name: str) -> View:
     return View(
         {
             "heading": deed.heading.format(title),
-            "text": deed.means,
+            "text": _GIVEN_BACK if name == "revoke" and _by_page(connector) else deed.means,
             "pairs": [
                 ("Recipient", connector.manifest.recipient.legal_name),
                 ("Account", connection.account or "none named"),
@@ -196,8 +202,18 @@ async def act(visit: Visit, *, name: str) -> Go:
     connector, deed = connector_of(visit), DEEDS[name]
     connection = await live(visit, connector)
     _check(deed, connection)
-    await visit.rooms.connections.set_state(visit.actor, connection.id, deed.to)
-    return Go(at_home(connector), Said(deed.said.format(connector.manifest.title)))
+    title, told = connector.manifest.title, deed.said
+    if deed.to is ConnectionState.REVOKED:
+        await leave.revoke(visit.actor, connection.id, visit.rooms)
+        told = _GIVEN_BACK_SAID if _by_page(connector) else told
+    else:
+        await visit.rooms.connections.set_state(visit.actor, connection.id, deed.to)
+    return Go(at_home(connector), Said(told.format(title)))
+
+
+def _by_page(connector: Connector) -> bool:
+    """Whether it is connected on the vendor's own page, and holds tokens instead of a key."""
+    return connector.manifest.credential.kind is CredentialKind.OAUTH2
 
 
 def _check(deed: _Deed, connection: Connection) -> None:

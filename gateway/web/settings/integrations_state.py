@@ -98,7 +98,7 @@ def _needs(
     for feature in sorted(grant.features & manifest.features.keys()):
         if lacks_scopes(connector, connection, feature):
             title = manifest.features[feature].title
-            yield Todo(f"The key was connected without what {title} needs; its calls are refused.", here, "See what")
+            yield Todo(f"It was connected without what {title} needs; its calls are refused.", here, "See what")
     if (
         days is not None
         and (rate := days.error_rate) is not None
