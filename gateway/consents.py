@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -33,11 +33,15 @@ from gateway.subjects import Subjects
 from scopes.cap import Reached
 from scopes.consent import Channel, Consent
 from scopes.decision import ActionRule, Standing
+from scopes.fault import Fault
 from scopes.vocabulary import Purpose
+
+__all__ = ["ConsentRow", "Consents", "Evidence", "NewConsent", "consent_of", "faults_of"]
 
 _REMEMBERED: Final = 50_000
 _EVIDENCE: Final = "consent"  # what the vault seals it for
 _SALT_BYTES: Final = 32
+_PATIENCE: Final = timedelta(minutes=5)  # how far a host's clock may be ahead of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +60,9 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewConsent:
-    """A consent to record; `subject` is the host's own reference, which is not stored."""
+    """A consent to record; `subject` is the host's own reference, which is not stored, or a pseudonym that is known."""
 
-    subject: str = field(repr=False)
+    subject: str | UUID = field(repr=False)
     purposes: frozenset[Purpose]
     channels: frozenset[Channel]
     evidence: Evidence
@@ -109,9 +113,13 @@ class Consents:
         return known[1]
 
     async def give(self, actor: Actor, new: NewConsent) -> ConsentRow:
-        """Record a consent; the ledger gets a salted commitment to its evidence."""
+        """Record a consent; the ledger gets a salted commitment to its evidence. A pseudonym has consented before: NotFound."""
         tenant, clinic = actor.tenant, await self._connections.clinic(actor.tenant)
-        subject = await self._subjects.pseudonym(tenant, new.subject, keyed=clinic)
+        subject = new.subject
+        if not isinstance(subject, UUID):
+            subject = await self._subjects.pseudonym(tenant, subject, keyed=clinic)
+        elif not await self.page(tenant, subject=subject, after=None, limit=1):
+            raise NotFound("nobody is known by this pseudonym")
         row = ConsentRow(
             id=new_id(), subject=subject, purposes=sorted(map(str, new.purposes)),
             channels=sorted(map(str, new.channels)), given_at=min(new.evidence.when, self._clock()),
@@ -161,17 +169,33 @@ class Consents:
         tenant, now = actor.tenant, self._clock()
         row = await rows.lock(connection, tenant, consent)
         if row is None:
-            raise NotFound("there is no such consent")
+            raise _nothing()
         if row.withdrawn_at is None:
             await rows.withdraw(connection, tenant, consent, at=now, stopped=stopped)
             await append_within(connection, Draft(tenant, "consent", now, _about(actor, row, "withdrawn")))
         elif row.stopped and not stopped:
             await rows.keep_back(connection, tenant, consent)
 
+    async def one(self, tenant: UUID, consent: UUID) -> ConsentRow:
+        """One consent. Raises NotFound."""
+        async with self._store.tenant(tenant) as connection:
+            row = await rows.find(connection, tenant, consent)
+        if row is None:
+            raise _nothing()
+        return row
+
     async def page(self, tenant: UUID, *, subject: UUID | None, after: UUID | None, limit: int) -> list[ConsentRow]:
         """The tenant's consents, withdrawn and expired ones too, oldest first."""
         async with self._store.tenant(tenant) as connection:
             return await rows.page(connection, tenant, subject=subject, after=after, limit=limit)
+
+
+def faults_of(new: NewConsent, now: datetime) -> Iterator[Fault]:
+    """What is wrong with the times of a consent that is to be recorded."""
+    if new.evidence.when > now + _PATIENCE:
+        yield Fault("evidence.when", "must not lie in the future")
+    if new.expires_at is not None and new.expires_at <= max(now, new.evidence.when):
+        yield Fault("expires_at", "must lie in the future")
 
 
 def consent_of(row: ConsentRow) -> Consent:
@@ -185,6 +209,10 @@ def consent_of(row: ConsentRow) -> Consent:
         withdrawn_at=row.withdrawn_at,
         time_zone=row.time_zone,
     )
+
+
+def _nothing() -> NotFound:
+    return NotFound("there is no such consent")
 
 
 def _about(actor: Actor, row: ConsentRow, state: str) -> dict[str, Any]:

@@ -129,6 +129,14 @@ class RefusalDays:
 
 
 @dataclass(frozen=True, slots=True)
+class OutcomeSeries:
+    """Disclosures that came to one outcome, on each day of the period."""
+
+    outcome: str
+    days: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectorDays:
     """What went through one connector lately; `error_rate` is of what is settled, none where nothing is."""
 
@@ -208,17 +216,29 @@ class Tallies:
             ),
         )
 
-    async def outcomes(self, tenant: UUID, connector: str, period: Period) -> OutcomeDays:
-        """Per day what came of one connector's disclosures: taken by the recipient, not taken as far as is known, open."""
-        await self.roll(tenant)
+    async def by_outcome(
+        self, tenant: UUID, period: Period, *, connector: str, recipient_id: str | None = None
+    ) -> Counts[OutcomeSeries]:
+        """Per day by what came of it: at all recipients of one integration, or at one of them."""
+        through = await self.roll(tenant)
         async with self._store.reading(tenant) as connection:
             known = await _parties(connection, tenant)
             found = await rows.sent(connection, tenant, period.since, period.until)
-        taken, not_taken, still_open = ([0] * period.days for _ in range(3))
+        days: dict[str, list[int]] = {}
         for row in found:
-            if known[row.party].connector == connector:
-                days = still_open if row.outcome == OPEN else not_taken if row.outcome in _NOT_TAKEN else taken
-                _add(days, row.days, row.numbers)
+            party = known[row.party]
+            if party.connector == connector and recipient_id in (None, party.recipient_id):
+                _add(days.setdefault(row.outcome, [0] * period.days), row.days, row.numbers)
+        return Counts(through, tuple(OutcomeSeries(outcome, tuple(days[outcome])) for outcome in sorted(days)))
+
+    async def outcomes(self, tenant: UUID, connector: str, period: Period) -> OutcomeDays:
+        """Per day what came of one connector's disclosures: taken by the recipient, not taken as far as is known, open."""
+        counted = await self.by_outcome(tenant, period, connector=connector)
+        taken, not_taken, still_open = ([0] * period.days for _ in range(3))
+        for series in counted.items:
+            total = still_open if series.outcome == OPEN else not_taken if series.outcome in _NOT_TAKEN else taken
+            for day, number in enumerate(series.days):
+                total[day] += number
         return OutcomeDays(tuple(taken), tuple(not_taken), tuple(still_open))
 
     async def deeds(self, tenant: UUID, period: Period) -> Counts[Deed]:

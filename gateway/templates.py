@@ -26,6 +26,8 @@ from scopes.consent import Channel
 from scopes.dlt import Registration
 from scopes.template import AtVendor, Gap, Slot, Template, read
 
+__all__ = ["MOST", "NewTemplate", "TemplateRow", "Templates", "template_of"]
+
 MOST: Final = 500  # texts in use at one clinic: all of them are remembered
 _REMEMBERED: Final = 2_000
 _TEMPLATES: Final = "templates"  # what the ledger calls the integration whose grant it is

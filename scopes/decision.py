@@ -319,11 +319,15 @@ def _written(moment: datetime) -> str:
     return (moment.astimezone(UTC) + _ALMOST_A_SECOND).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _needs_agreement(question: _Question) -> bool:
-    rule = question.rule
+def needs_agreement(rule: ActionRule, policy: Policy) -> bool:
+    """Whether an action needs an agreement with its recipient: its connector says so, or the clinic's law does."""
     if rule.agreement is Need.BY_LAW:
-        return question.standing.policy.demands_agreement(rule.categories)
+        return policy.demands_agreement(rule.categories)
     return rule.agreement is Need.ALWAYS
+
+
+def _needs_agreement(question: _Question) -> bool:
+    return needs_agreement(question.rule, question.standing.policy)
 
 
 def _agreements(question: _Question) -> list[Agreement]:

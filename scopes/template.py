@@ -154,6 +154,11 @@ def fillable(shape: Shape) -> dict[str, Field]:
     return {**said, AMOUNT: min((leaves[name] for name in _AMOUNT_FIELDS), key=lambda leaf: leaf.required)}
 
 
+def sayable(shape: Shape) -> dict[str, Field]:
+    """Every way in which a text may name a field, as it is written there."""
+    return {written: leaf for name, leaf in fillable(shape).items() for written in _shown(name, leaf).split(", ")}
+
+
 def fill(template: Template, model: Disclosed, spelling: Spelling, *, registered: bool = False) -> Wording:
     """The message that a template and the fields of one call make. Raises Unfilled.
 

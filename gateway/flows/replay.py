@@ -35,6 +35,13 @@ async def replay_since(
     return count
 
 
+async def replayable(tenant: UUID, endpoint: UUID, rooms: Rooms, *, since: datetime, states: Sequence[str]) -> int:
+    """How many deliveries `replay_since` would put on the schedule. Raises NotFound or Conflict, as it would."""
+    await _check_active(tenant, endpoint, rooms)
+    async with rooms.store.tenant(tenant) as connection:
+        return await rows.replayable(connection, tenant, endpoint, since=since, states=states)
+
+
 async def one(tenant: UUID, delivery: UUID, rooms: Rooms) -> rows.DeliveryRow:
     """One delivery. Raises NotFound."""
     async with rooms.store.tenant(tenant) as connection:

@@ -110,6 +110,16 @@ def gaps_of(row: TemplateRow, registry: Registry) -> tuple[tuple[Gap, Field], ..
     return _known(template_of(row), actions[0].shape) if actions else ()
 
 
+def actions_of(registry: Registry) -> dict[str, list[Action]]:
+    """Every action that sends a message, as texts name it, with the vendors' actions that carry it."""
+    found: dict[str, list[Action]] = {}
+    for vendor in registry.connectors.values():
+        for action in vendor.actions.values():
+            if action.message:
+                found.setdefault(family_action(action), []).append(action)
+    return dict(sorted(found.items()))
+
+
 def _known(template: Template, shape: Shape) -> tuple[tuple[Gap, Field], ...]:
     fields = fillable(shape)
     return tuple((gap, fields[gap.name]) for gap in dict.fromkeys(template.gaps) if gap.name in fields)
@@ -151,9 +161,8 @@ def _carrying(action: str, registry: Registry) -> list[Action]:
 
 def _against_action(wish: Wish, actions: Sequence[Action], registry: Registry) -> Iterator[Fault]:
     if not actions:
-        everything = (action for vendor in registry.connectors.values() for action in vendor.actions.values())
-        known = sorted({family_action(action) for action in everything if action.message})
-        yield Fault("action", f"must be a family's action that sends a message: {', '.join(known) or 'there is none'}")
+        names = ", ".join(actions_of(registry)) or "there is none"
+        yield Fault("action", f"must be a family's action that sends a message: {names}")
     elif all(action.channel is not wish.channel for action in actions):
         known = sorted({str(action.channel) for action in actions})
         yield Fault("channel", f"must be one on which this action goes out: {', '.join(known)}")

@@ -23,7 +23,7 @@ from gateway.ledger.log import Intent, body_fingerprint, repeat_guard
 from gateway.ledger.writer import KeyTaken
 from gateway.store import disclosures, jobs
 from gateway.store import waiting as rows
-from gateway.store.waiting import NewWaitingRow, SealedRow, State
+from gateway.store.waiting import NewWaitingRow, SealedRow, Sought, State, WaitingRow
 from scopes.decision import Denied, Refusal
 from scopes.vocabulary import Purpose, Reason
 
@@ -41,6 +41,14 @@ def may_wait(call: Call, rooms: Rooms) -> bool:
     except UnknownAction:
         return False
     return any(action.channel is not None for action in actions)
+
+
+async def of_subject(actor: Actor, subject: UUID, at_most: int, rooms: Rooms) -> list[WaitingRow]:
+    """The calls about one subject that wait, newest first. The look is recorded."""
+    async with rooms.store.tenant(actor.tenant) as connection:
+        found = await rows.page(connection, actor.tenant, Sought(str(State.WAITING), subject, None, at_most))
+    await rooms.ledger.accessed(actor, what="waiting", query={"subject": str(subject)}, count=len(found))
+    return found
 
 
 async def known(call: Call, rooms: Rooms) -> Parked | State | None:

@@ -61,6 +61,12 @@ async def page(
     return [ConsentRow(*row) for row in rows]
 
 
+async def find(connection: asyncpg.Connection, tenant: UUID, consent: UUID) -> ConsentRow | None:
+    """One consent."""
+    row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM consents WHERE tenant = $1 AND id = $2", tenant, consent)
+    return ConsentRow(*row) if row else None
+
+
 async def lock(connection: asyncpg.Connection, tenant: UUID, consent: UUID) -> ConsentRow | None:
     """One consent, locked until the transaction ends."""
     row = await connection.fetchrow(

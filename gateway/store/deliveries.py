@@ -181,6 +181,23 @@ async def replay(connection: asyncpg.Connection, tenant: UUID, delivery: UUID, n
     return done != "UPDATE 0"
 
 
+async def replayable(
+    connection: asyncpg.Connection, tenant: UUID, endpoint: UUID, *, since: datetime, states: Sequence[str]
+) -> int:
+    """How many deliveries of an endpoint would be put on the schedule anew."""
+    count: int = await connection.fetchval(
+        "SELECT count(*) FROM deliveries d JOIN events e ON e.tenant = d.tenant AND e.id = d.event "
+        "WHERE d.tenant = $1 AND d.endpoint = $2 AND d.id >= $3 AND d.state = ANY ($5) AND d.state <> 'waiting' "
+        "AND e.at >= $4 AND e.sealed IS NOT NULL",
+        tenant,
+        endpoint,
+        first_id(since - _CLOCKS_APART),
+        since,
+        states,
+    )
+    return count
+
+
 async def replay_since(
     connection: asyncpg.Connection, tenant: UUID, endpoint: UUID, *, since: datetime, states: Sequence[str], now: datetime
 ) -> int:  # fmt: skip

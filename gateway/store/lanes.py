@@ -52,6 +52,14 @@ async def open_lane(connection: asyncpg.Connection, holding: Holding, alarm: dat
     return HealthRow(*row) if row else None
 
 
+async def health(connection: asyncpg.Connection, tenant: UUID) -> dict[UUID, HealthRow]:
+    """How the deliveries of each of a tenant's endpoints went lately."""
+    rows = await connection.fetch(
+        "SELECT endpoint, failures, failing_since, warned, paused_until FROM lanes WHERE tenant = $1", tenant
+    )
+    return {row[0]: HealthRow(*row[1:]) for row in rows}
+
+
 async def lock(connection: asyncpg.Connection, holding: Holding) -> None:
     """Begin to stop: from here to the commit nobody publishes for the tenant, so read the clock after this."""
     await connection.execute("SELECT gateway_lock_lane($1, $2)", holding.tenant, holding.endpoint)

@@ -122,7 +122,7 @@ class Site:
     async def _once_more(self, page: Page, visit: Visit, error: GatewayError) -> tuple[Visit, View | Go]:
         """The form again, with what was typed and what is wrong with it."""
         assert page.again is not None
-        faults = {fault.path: fault.message for fault in getattr(error, "faults", ())}
+        faults = {fault.path: sentence(fault.message) for fault in getattr(error, "faults", ())}
         told = sentence(error.detail) if not faults else None
         visit = replace(visit, faults=faults, problem=told)
         found = await page.again(visit)

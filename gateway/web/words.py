@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Iterable, Mapping
+from functools import cache
+from types import MappingProxyType
 from typing import Final
+from zoneinfo import available_timezones
 
-from scopes.vocabulary import Category, Outcome, Purpose, Role
+from scopes.agreement import AgreementKind
+from scopes.consent import Channel
+from scopes.vocabulary import Category, Outcome, Role
 
 KINDS: Final[Mapping[str, str]] = {
     Category.IDENTITY: "Names",
@@ -38,17 +42,42 @@ OUTCOMES: Final[Mapping[str, str]] = {
     Outcome.FAILED: "Failed",
     Outcome.UNKNOWN: "Unknown",
 }
-_PURPOSES: Final[Mapping[str, str]] = {
-    Purpose.TREAT: "treatment",
-    Purpose.CAREMGT: "care management",
-    Purpose.HPAYMT: "payment",
-    Purpose.HOPERAT: "running the clinic",
-    Purpose.PATADMIN: "patient administration",
-    Purpose.HSYSADMIN: "running its systems",
-    Purpose.PATRQT: "the patient's own request",
-    Purpose.COVERAGE: "insurance cover",
-    Purpose.ELIGVER: "checking insurance cover",
-}
+# The display names of HL7 v3 PurposeOfUse, shortened where a person knows them by less.
+PURPOSES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "TREAT": "Treatment", "CLINTRL": "Clinical trial", "COC": "Coordination of care", "ETREAT": "Emergency treatment",
+        "BTG": "Break the glass", "ERTREAT": "Emergency room treatment", "POPHLTH": "Population health",
+        "TREATDS": "Treatment and disease management", "HPAYMT": "Payment", "CLMATTCH": "Claim attachment",
+        "COVAUTH": "Coverage authorization", "COVERAGE": "Coverage under a policy", "ELIGDTRM": "Eligibility determination",
+        "ELIGVER": "Eligibility verification", "ENROLLM": "Enrollment", "MILDCRG": "Military discharge",
+        "REMITADV": "Remittance advice", "PMTDS": "Payment and disease management", "HOPERAT": "Operations of the clinic",
+        "CAREMGT": "Care management", "DONAT": "Donation", "FRAUD": "Fraud detection", "GOV": "Government",
+        "HACCRED": "Accreditation", "HCOMPL": "Compliance", "HDECD": "Notices about a deceased person",
+        "HDIRECT": "Directory of services", "HDM": "Administration of health care", "HLEGAL": "Legal",
+        "HOUTCOMS": "Outcome measures", "HPRGRP": "Program reporting", "HQUALIMP": "Quality improvement",
+        "HSYSADMIN": "System administration", "LABELING": "Labeling", "METAMGT": "Metadata management",
+        "MEMADMIN": "Member administration", "MILCDM": "Military command", "PATADMIN": "Patient administration",
+        "PATSFTY": "Patient safety", "PERFMSR": "Performance measures", "RECORDMGT": "Records management",
+        "SYSDEV": "System development", "HTEST": "Test data", "TRAIN": "Training", "MLTRAINING": "Training of models",
+        "PATRQT": "The patient's own request", "FAMRQT": "The family's request", "PWATRNY": "Power of attorney",
+        "SUPNWK": "Support network", "PUBHLTH": "Public health", "DISASTER": "Disaster", "THREAT": "Threat",
+        "HRESCH": "Research", "BIORCH": "Biomedical research", "CLINTRCH": "Clinical trial research",
+        "DSRCH": "Disease research", "POARCH": "Population origins research", "TRANSRCH": "Translational research",
+        "HMARKT": "Marketing",
+    }
+)  # fmt: skip
+CHANNELS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        Channel.SMS: "SMS",
+        Channel.WHATSAPP: "WhatsApp",
+        Channel.EMAIL: "E-mail",
+        Channel.VOICE: "Telephone",
+        Channel.PORTAL: "Patient portal",
+    }
+)
+AGREEMENTS: Final[Mapping[str, str]] = MappingProxyType(
+    {AgreementKind.BAA: "Business associate agreement (BAA)", AgreementKind.DPA: "Data processing agreement (DPA)"}
+)
 _LETTERS: Final = frozenset({"url", "id", "sms"})
 _FAMILIES: Final[Mapping[str, str]] = {"abdm": "ABDM"}
 
@@ -65,7 +94,12 @@ def role(name: str) -> str:
 
 def purpose(code: str) -> str:
     """What data is used for, with HL7's code where it has another word than ours."""
-    return f"{_PURPOSES[code]} ({code})" if code in _PURPOSES else code
+    return f"{PURPOSES[code]} ({code})" if code in PURPOSES else code
+
+
+def purposes(codes: Iterable[str]) -> str:
+    """Several purposes in words."""
+    return ", ".join(PURPOSES.get(str(code), str(code)) for code in codes)
 
 
 def family(name: str) -> str:
@@ -80,14 +114,33 @@ def spoken(word: str) -> str:
     return said[:1].upper() + said[1:]
 
 
-@lru_cache(maxsize=512)
-def country(code: str) -> str:
-    """A country by its ISO 3166 code; the code itself where there is none."""
-    from babel import Locale  # 0.1 s; only pages need it
+@cache
+def every_country() -> Mapping[str, str]:
+    """Every country by its two letters, in the order of their names; imports Babel when it is first asked."""
+    from babel import Locale
 
-    return str(Locale("en").territories.get(code, code)) if len(code) == 2 else code or "Unknown"
+    named = {code: str(name) for code, name in Locale("en").territories.items() if len(code) == 2 and code.isalpha()}
+    named = {code: name for code, name in named.items() if code not in ("EU", "EZ", "UN", "ZZ", "XA", "XB", "QO")}
+    return MappingProxyType(dict(sorted(named.items(), key=lambda pair: pair[1])))
+
+
+def country(code: str) -> str:
+    """What a country is called; its code where it has no name."""
+    return every_country().get(code, code) or "Unknown"
 
 
 def countries(codes: tuple[str, ...] | list[str]) -> str:
     """Several of them."""
     return ", ".join(map(country, codes))
+
+
+@cache
+def zones() -> tuple[str, ...]:
+    """The time zones that a person may choose: those of places, and UTC."""
+    kept = {name for name in available_timezones() if "/" in name and name.partition("/")[0] in _CONTINENTS}
+    return ("UTC", *sorted(kept))
+
+
+_CONTINENTS: Final = frozenset(
+    {"Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific"}
+)

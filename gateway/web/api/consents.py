@@ -5,13 +5,13 @@ An address may hold a subject's pseudonym only; a host's own reference belongs i
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Final
 from uuid import UUID
 
 from pydantic import Field
 
-from gateway.consents import Evidence, NewConsent
+from gateway.consents import Evidence, NewConsent, faults_of
 from gateway.errors import InvalidRequest
 from gateway.store.consents import ConsentRow
 from gateway.web.api.answers import Told
@@ -19,13 +19,11 @@ from gateway.web.api.cursor import after_id, next_cursor
 from gateway.web.api.models import Given, Moment, PageQuery, Path, Reference, TimeZone
 from gateway.web.api.operation import Asked, Operation, Reply
 from scopes.consent import Channel
-from scopes.fault import Fault
 from scopes.scope import Area, Scope, Verb
 from scopes.vocabulary import Purpose
 
 _READ: Final = Scope(Area.CONSENTS, Verb.READ)
 _WRITE: Final = Scope(Area.CONSENTS, Verb.WRITE)
-_PATIENCE: Final = timedelta(minutes=5)  # how far a host's clock may be ahead of ours
 _TIME_ZONE: Final = "Where the person lives: by that clock quiet hours are kept. Without one, by the clinic's."
 _PSEUDONYM: Final = "A subject's pseudonym, as other answers give it."
 
@@ -84,7 +82,6 @@ class ConsentPage(Told):
 async def create(asked: Asked) -> Reply:
     """Record a consent."""
     body: ConsentBody = asked.body
-    _check(body, asked.rooms.clock())
     new = NewConsent(
         subject=body.subject,
         purposes=frozenset(body.purposes),
@@ -93,6 +90,9 @@ async def create(asked: Asked) -> Reply:
         expires_at=body.expires_at,
         time_zone=body.time_zone,
     )
+    faults = list(faults_of(new, asked.rooms.clock()))
+    if faults:
+        raise InvalidRequest(faults=faults)
     return Reply(_told(await asked.rooms.consents.give(asked.actor, new)))
 
 
@@ -121,16 +121,6 @@ async def withdraw(asked: Asked) -> Reply:
     """Withdraw a consent. A second time changes nothing."""
     await asked.rooms.consents.withdraw(asked.actor, asked.path["id"])
     return Reply()
-
-
-def _check(body: ConsentBody, now: datetime) -> None:
-    faults = []
-    if body.evidence.when > now + _PATIENCE:
-        faults.append(Fault("evidence.when", "must not lie in the future"))
-    if body.expires_at is not None and body.expires_at <= max(now, body.evidence.when):
-        faults.append(Fault("expires_at", "must lie in the future"))
-    if faults:
-        raise InvalidRequest(faults=faults)
 
 
 async def _found(asked: Asked, query: PageQuery, subject: UUID | None) -> ConsentPage:

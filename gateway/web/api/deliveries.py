@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway.flows import fared
 from gateway.flows import replay as flow
-from gateway.store import deliveries as rows
 from gateway.web.api.cursor import after_id, next_cursor
 from gateway.web.api.delivery_answers import (
     AttemptAnswer,
@@ -19,27 +19,23 @@ from gateway.web.api.operation import Asked, Operation, Reply
 from scopes.scope import Area, Scope, Verb
 
 _READ, _WRITE = Scope(Area.EVENTS, Verb.READ), Scope(Area.EVENTS, Verb.WRITE)
-_MOST_ATTEMPTS = 100
 
 
 async def page(asked: Asked) -> Reply:
     """A page of deliveries."""
     query: DeliveryQuery = asked.query
-    sought = rows.Sought(
+    sought = fared.Sought(
         endpoint=query.endpoint, event=query.event, state=query.state, type=query.type, since=query.since,
         until=query.until, before=after_id(query.cursor), limit=query.limit + 1,
     )  # fmt: skip
-    async with asked.rooms.store.tenant(asked.tenant) as connection:
-        found = await rows.page(connection, asked.tenant, sought)
+    found = await fared.deliveries(asked.tenant, sought, asked.rooms)
     items, cursor = next_cursor(found, query.limit, lambda row: row.id)
     return Reply(DeliveryPage(items=[DeliveryAnswer(**_told(row)) for row in items], next_cursor=cursor))
 
 
 async def read(asked: Asked) -> Reply:
     """One delivery with its attempts."""
-    row = await flow.one(asked.tenant, asked.path["id"], asked.rooms)
-    async with asked.rooms.store.tenant(asked.tenant) as connection:
-        attempts = await rows.attempts(connection, asked.tenant, row.id, _MOST_ATTEMPTS)
+    row, attempts = await fared.delivery(asked.tenant, asked.path["id"], asked.rooms)
     tried = [AttemptAnswer(**attempt._asdict()) for attempt in attempts]
     return Reply(DeliveryDetail(**_told(row), tried=tried))
 
@@ -58,7 +54,7 @@ async def replay_since(asked: Asked) -> Reply:
     return Reply(ReplayedAnswer(deliveries=count))
 
 
-def _told(row: rows.DeliveryRow) -> dict[str, Any]:
+def _told(row: fared.DeliveryRow) -> dict[str, Any]:
     fields = row._asdict()
     due = fields.pop("next_at")
     return {**fields, "next_attempt_at": due if row.state == "waiting" else None}

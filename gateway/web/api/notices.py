@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.store import events
+from gateway.flows.retention import keep_days, set_keep_days
 from gateway.store import notices as rows
 from gateway.web.api.cursor import after_id, next_cursor
 from gateway.web.api.delivery_answers import NoticeAnswer, NoticePage, RetentionAnswer
@@ -28,15 +28,13 @@ async def page(asked: Asked) -> Reply:
 
 async def read_retention(asked: Asked) -> Reply:
     """How long it is kept."""
-    async with asked.rooms.store.tenant(asked.tenant) as connection:
-        return Reply(RetentionAnswer(deliveries_days=await events.keep_days(connection, asked.tenant)))
+    return Reply(RetentionAnswer(deliveries_days=await keep_days(asked.tenant, asked.rooms)))
 
 
 async def put_retention(asked: Asked) -> Reply:
     """Keep it for so long from now on."""
     body: RetentionBody = asked.body
-    async with asked.rooms.store.tenant(asked.tenant) as connection:
-        await events.set_keep_days(connection, asked.tenant, body.deliveries_days)
+    await set_keep_days(asked.actor, body.deliveries_days, asked.rooms)
     return await read_retention(asked)
 
 

@@ -1,19 +1,27 @@
-"""Pages: what is connected, what leaves, to whom."""
+"""Pages: what is connected, what leaves, to whom; what people and recipients agreed to, and the clinic's own rules and texts."""
 
 from gateway.web.page import Tab
 from gateway.web.settings import (
+    agreements,
+    consents,
     integration,
     integration_callback,
     integration_grant,
     integrations,
     map_page,
+    policy,
     subprocessors,
+    templates,
 )
 
 PAGES = (
     *integrations.PAGES,
     *map_page.PAGES,
     *subprocessors.PAGES,
+    *consents.PAGES,
+    *agreements.PAGES,
+    *policy.PAGES,
+    *templates.PAGES,
     # A connector's path may hold slashes, so what stands after it is looked for first.
     *integration_grant.PAGES,
     *integration_callback.PAGES,
@@ -22,5 +30,9 @@ PAGES = (
 TABS = (
     Tab("Integrations", "/settings", "plug", integrations.READ),
     Tab("Data map", "/settings/map", "map", map_page.READ),
+    Tab("Consents", "/settings/consents", "consent", consents.READ),
+    Tab("Agreements", "/settings/agreements", "paper", agreements.READ),
+    Tab("Residency and retention", "/settings/policy", "globe", policy.READ),
+    Tab("Templates", "/settings/templates", "message", templates.READ),
     Tab("Subprocessors", "/settings/subprocessors", "list", subprocessors.READ),
 )
