@@ -32,7 +32,7 @@ TABS = (
     Tab("Data map", "/settings/map", "map", map_page.READ),
     Tab("Consents", "/settings/consents", "consent", consents.READ),
     Tab("Agreements", "/settings/agreements", "paper", agreements.READ),
-    Tab("Residency and retention", "/settings/policy", "globe", policy.READ),
+    Tab("Rules", "/settings/policy", "globe", policy.READ),
     Tab("Templates", "/settings/templates", "message", templates.READ),
     Tab("Subprocessors", "/settings/subprocessors", "list", subprocessors.READ),
 )

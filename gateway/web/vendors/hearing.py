@@ -9,7 +9,7 @@ from gateway.errors import InvalidRequest
 from gateway.web.forms import Form
 from gateway.web.words import KINDS
 from gateway.webhooks.endpoints import Hearing
-from gateway.webhooks.kinds import ID, TEST, Kinds
+from gateway.webhooks.kinds import ID, TEST, Kinds, fits
 from scopes.fault import Fault
 from scopes.vocabulary import Category
 
@@ -65,6 +65,13 @@ def terms(form: Form, kinds: Kinds) -> Hearing:
     declared = {f"{kind.type}:{leaf.path}": leaf.category for kind in kinds.catalogue() for leaf in kind.shape.walk()}
     if not fields <= declared.keys():
         raise InvalidRequest(faults=[Fault("fields", "Choose fields from the list.")])
+    alone = sorted(
+        type_ for type_ in {each.partition(":")[0] for each in fields} if not any(fits(on, type_) for on in events)
+    )
+    if alone:
+        raise InvalidRequest(
+            faults=[Fault("fields", f"Let it hear {', '.join(alone)} too, or untick what is below it.")]
+        )
     categories = frozenset(declared[each] for each in fields)
     return Hearing(events=events, categories=categories, fields=fields)
 
