@@ -38,7 +38,7 @@ class Subjects:
 
     async def known(self, tenant: UUID, reference: str, *, keyed: Fingerprints) -> UUID | None:
         """The subject's pseudonym if it has one; a search never makes one."""
-        async with self._store.tenant(tenant) as connection:
+        async with self._store.reading(tenant) as connection:
             return await rows.known(connection, tenant, _lookup(keyed, reference))
 
     def forget(self, tenant: UUID) -> None:

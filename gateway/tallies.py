@@ -188,6 +188,11 @@ class Tallies:
         async with self._store.nobody() as connection:
             return await rows.untallied(connection)
 
+    async def names(self, tenant: UUID) -> list[tuple[str, str]]:
+        """Connector and name of every recipient that there ever was, by name."""
+        async with self._store.reading(tenant) as connection:
+            return await rows.names(connection, tenant)
+
     async def by_recipient(self, tenant: UUID, period: Period) -> Counts[RecipientDays]:
         """Per day by recipient, the one with the most first."""
         through = await self.roll(tenant)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from os import SEEK_END
 from tempfile import TemporaryFile
 from typing import IO, Any
 from uuid import UUID
@@ -45,20 +46,65 @@ async def export(actor: Actor, wanted: BundleQuery, rooms: Rooms) -> AsyncIterat
 
     Raises NotFound before the first chunk when nothing fits.
     """
-    async with rooms.store.tenant(actor.tenant) as connection:
-        counted = sum(count for _, count in await _runs(connection, actor.tenant, wanted))
-    if not counted:
-        raise NotFound("there are no entries in this period, or none that fit")
-    await rooms.ledger.accessed(actor, what="bundle", query=wanted.plain(), count=counted)
-    with TemporaryFile() as file:
-        await _gather(actor.tenant, wanted, rooms, file)
-        file.seek(0)
+    with await _made(actor, wanted, rooms) as file:
         while chunk := file.read(_CHUNK_BYTES):
             yield chunk
 
 
+async def exported(actor: Actor, wanted: BundleQuery, rooms: Rooms) -> tuple[int, AsyncIterator[bytes]]:
+    """The same, with how many bytes it is; it is made before this returns."""
+    file = await _made(actor, wanted, rooms)
+    size = file.seek(0, SEEK_END)
+    file.seek(0)
+    return size, _chunks(file)
+
+
+async def about(tenant: UUID, since: datetime | None, until: datetime | None, rooms: Rooms) -> int:
+    """About how many entries a period holds, from where it begins and ends in the log: they stand there by time."""
+    async with rooms.store.reading(tenant) as connection:
+        size, _ = await rooms.proofs.head(connection, tenant)
+        first = 0 if since is None else await _place(connection, tenant, since, size)
+        end = size if until is None else await _place(connection, tenant, until, size)
+    return max(0, end - first)
+
+
+async def _place(connection: asyncpg.Connection, tenant: UUID, moment: datetime, size: int) -> int:
+    """The index of the first entry that is not before a moment."""
+    low, high = 0, size
+    while low < high:
+        middle = (low + high) // 2
+        found = await rows.entry(connection, tenant, middle)
+        if found is not None and found.at < moment:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+async def _chunks(file: IO[bytes]) -> AsyncIterator[bytes]:
+    with file:
+        while chunk := file.read(_CHUNK_BYTES):
+            yield chunk
+
+
+async def _made(actor: Actor, wanted: BundleQuery, rooms: Rooms) -> IO[bytes]:
+    async with rooms.store.reading(actor.tenant) as connection:
+        counted = sum(count for _, count in await _runs(connection, actor.tenant, wanted))
+    if not counted:
+        raise NotFound("there are no entries in this period, or none that fit")
+    await rooms.ledger.accessed(actor, what="bundle", query=wanted.plain(), count=counted)
+    file = TemporaryFile()  # noqa: SIM115  closed by whoever reads it
+    try:
+        await _gather(actor.tenant, wanted, rooms, file)
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
 async def _gather(tenant: UUID, wanted: BundleQuery, rooms: Rooms, file: IO[bytes]) -> None:
-    async with rooms.store.tenant(tenant) as connection:
+    async with rooms.store.reading(tenant) as connection:
         size, checkpoint = await rooms.proofs.head(connection, tenant)
         found = await _runs(connection, tenant, wanted)
         runs = [(first, min(count, size - first)) for first, count in found if first < size]  # the log grows meanwhile

@@ -1,7 +1,11 @@
-"""Look into a clinic's log: search disclosures and refusals, read one with its entries, write down who looked for whom."""
+"""Look into a clinic's log: search disclosures and refusals, read one with its entries, write down who looked for whom.
+
+Everything is read as the role that can only select.
+"""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -10,25 +14,18 @@ from uuid import UUID
 from gateway.calls import Actor
 from gateway.errors import NotFound
 from gateway.flows.rooms import Rooms
+from gateway.store import accounts, entries
 from gateway.store import disclosures as rows
-from gateway.store import entries
+from gateway.store.accounts import AccountRow
 from gateway.store.disclosures import FoundRow, RefusedRow, Search
+from gateway.store.ledger import EntryRow
 from scopes.vocabulary import Outcome
 
 __all__ = [
-    "Fault",
-    "FoundRow",
-    "RefusedRow",
-    "Search",
-    "disclosure",
-    "disclosures",
-    "faults",
-    "record",
-    "refusal",
-    "refusals",
-]
-
-
+    "AccountRow", "EntryRow", "Fault", "FoundRow", "RefusedRow", "Search", "account", "count", "disclosure", "disclosures",
+    "entry", "every_disclosure", "every_refusal", "faults", "record", "refusal", "refusals",
+]  # fmt: skip
+_AT_ONCE: Final = 1_000
 _NOT_TAKEN: Final = (Outcome.REJECTED, Outcome.FAILED, Outcome.UNKNOWN)
 _LOOKED_AT: Final = 200  # the newest of each outcome
 
@@ -55,6 +52,43 @@ async def refusals(tenant: UUID, wanted: Search, rooms: Rooms) -> list[RefusedRo
     wanted = await _counted(tenant, wanted, rooms)
     async with rooms.store.reading(tenant) as connection:
         return await rows.refusals(connection, tenant, wanted)
+
+
+async def every_disclosure(tenant: UUID, wanted: Search, rooms: Rooms) -> AsyncIterator[FoundRow]:
+    """All that a search finds, newest first, page by page."""
+    wanted = replace(wanted, limit=_AT_ONCE)
+    while found := await disclosures(tenant, wanted, rooms):
+        for row in found:
+            yield row
+        if len(found) < _AT_ONCE:
+            return
+        wanted = replace(wanted, before=found[-1].id)
+
+
+async def every_refusal(tenant: UUID, wanted: Search, rooms: Rooms) -> AsyncIterator[RefusedRow]:
+    """The same of refusals."""
+    wanted = replace(wanted, limit=_AT_ONCE)
+    while found := await refusals(tenant, wanted, rooms):
+        for row in found:
+            yield row
+        if len(found) < _AT_ONCE:
+            return
+        wanted = replace(wanted, before=found[-1].id)
+
+
+async def count(tenant: UUID, wanted: Search, rooms: Rooms, *, refused: bool, at_most: int) -> int:
+    """How many a search finds; counts no further than asked."""
+    wanted = await _counted(tenant, wanted, rooms)
+    async with rooms.store.reading(tenant) as connection:
+        return await rows.count(connection, tenant, wanted, refused=refused, at_most=at_most)
+
+
+async def account(
+    tenant: UUID, subject: UUID, rooms: Rooms, *, since: datetime | None = None, until: datetime | None = None
+) -> list[AccountRow]:
+    """What went to whom about one subject."""
+    async with rooms.store.reading(tenant) as connection:
+        return await accounts.account(connection, tenant, subject, since, until)
 
 
 async def disclosure(tenant: UUID, wanted: UUID, rooms: Rooms) -> tuple[FoundRow, list[bytes]]:
@@ -86,6 +120,15 @@ async def faults(tenant: UUID, connector: str, since: datetime, rooms: Rooms) ->
             known = found.get(key, Fault(*key, 0, row.at))
             found[key] = Fault(*key, known.count + 1, max(known.last, row.at))
     return sorted(found.values(), key=lambda each: each.last, reverse=True)
+
+
+async def entry(tenant: UUID, index: int, rooms: Rooms) -> EntryRow:
+    """One entry as it is stored. Raises NotFound."""
+    async with rooms.store.reading(tenant) as connection:
+        found = await entries.entry(connection, tenant, index)
+    if found is None:
+        raise NotFound("there is no such entry")
+    return found
 
 
 async def record(actor: Actor, what: str, wanted: Search, count: int, rooms: Rooms) -> None:

@@ -65,12 +65,12 @@ class Proofs:
 
     async def checkpoint(self, tenant: UUID) -> str:
         """The tenant's head as a signed note (C2SP tlog-checkpoint)."""
-        async with self._store.tenant(tenant) as connection:
+        async with self._store.reading(tenant) as connection:
             return self._signed(tenant, await _edge(connection, tenant))
 
     async def inclusion(self, tenant: UUID, index: int) -> InclusionProof:
         """That the entry at `index` is in the log as it stands now; raises NotFound."""
-        async with self._store.tenant(tenant) as connection:
+        async with self._store.reading(tenant) as connection:
             edge = await _edge(connection, tenant)
             entry = await entries.entry(connection, tenant, index)
             if entry is None or index >= edge.size:
@@ -80,7 +80,7 @@ class Proofs:
 
     async def consistency(self, tenant: UUID, old_size: int, new_size: int | None = None) -> ConsistencyProof:
         """That the newer log begins with the older one; `new_size` is the present size when left out."""
-        async with self._store.tenant(tenant) as connection:
+        async with self._store.reading(tenant) as connection:
             edge = await _edge(connection, tenant)
             newer = edge.size if new_size is None else new_size
             if not 1 <= old_size <= newer <= edge.size:

@@ -18,6 +18,7 @@ from gateway.people.recovery import Recovery
 from gateway.people.sessions import Sessions
 from gateway.people.throttle import Throttle
 from gateway.people.totp import Totp
+from gateway.people.views import Views
 from gateway.people.vouching import Keyed, Vouching
 from gateway.store.pool import Store
 
@@ -38,6 +39,7 @@ class People:
         self.vouching = Vouching(store, self.accounts, keyed)
         self.links = Links(store, clock=clock)
         self.providers = Providers(store, keyed, clock=clock)
+        self.views = Views(store, clock=clock)
 
     async def reset(self, email: str) -> str:
         """A new password for somebody who cannot sign in any more, on an operator's word. Raises NotFound.

@@ -128,8 +128,44 @@ async def refusals(connection: asyncpg.Connection, tenant: UUID, wanted: Search)
     return [RefusedRow(*row) for row in await connection.fetch(query, *values)]
 
 
+async def count(connection: asyncpg.Connection, tenant: UUID, wanted: Search, *, refused: bool, at_most: int) -> int:
+    """How many a search finds on all its pages; counts no further than asked."""
+    if wanted.through is not None and wanted.subject is None:
+        where, values = _faceted(tenant, wanted, refused=refused)
+        values += [wanted.since, wanted.until]
+        since, until = len(values) - 1, len(values)
+        found = (
+            f"SELECT 1 FROM facets f CROSS JOIN LATERAL (SELECT 1 FROM sightings s WHERE s.tenant = $1 "
+            f"AND s.facet = f.facet AND s.at >= coalesce(${since}::timestamptz, '-infinity') "
+            f"AND s.at < coalesce(${until}::timestamptz, 'infinity')) s WHERE {where}"
+        )
+    else:
+        table = "refusals" if refused else "disclosures"
+        where, values = _conditions(tenant, wanted, table=table)
+        found = f"SELECT 1 FROM {table} d {'' if refused else _LATEST} WHERE {where}"
+        if wanted.outcome is not None:
+            values.append(wanted.outcome)
+            found += f" AND coalesce(o.outcome, 'pending') = ${len(values)}"
+    values.append(at_most)
+    number: int = await connection.fetchval(f"SELECT count(*) FROM ({found} LIMIT ${len(values)}) c", *values)
+    return number
+
+
 def _sighted(tenant: UUID, wanted: Search, *, table: str, refused: bool) -> tuple[str, list[Any]]:
     """A WITH that finds the ids of a page among the sightings, and its values."""
+    where, values = _faceted(tenant, wanted, refused=refused)
+    since, until, before, limit = (f"${len(values) + place}" for place in (1, 2, 3, 4))
+    values += [wanted.since, wanted.until, wanted.before, wanted.limit]
+    return (
+        f"WITH found AS (SELECT s.id, s.at FROM gateway_sighted($1, ARRAY(SELECT f.facet FROM facets f "
+        f"WHERE {where}), coalesce({since}::timestamptz, '-infinity'), "
+        f"coalesce({until}::timestamptz, 'infinity'), CASE WHEN {before}::uuid IS NULL THEN 'infinity' "
+        f"ELSE {_at_of(table, before)} END, coalesce({before}::uuid, '{LAST_ID}'), {limit}) s)"
+    ), values
+
+
+def _faceted(tenant: UUID, wanted: Search, *, refused: bool) -> tuple[str, list[Any]]:
+    """What picks the facets that a search is after."""
     where, values = ["f.tenant = $1", f"f.outcome {'=' if refused else '<>'} 'refused'"], list[Any]((tenant,))
     outcome = "open" if wanted.outcome == "pending" else wanted.outcome
     _narrow(
@@ -138,14 +174,7 @@ def _sighted(tenant: UUID, wanted: Search, *, table: str, refused: bool) -> tupl
         ("f.categories @> ARRAY[{}::text]", wanted.category), ("f.outcome = {}", outcome),
         ("f.reasons @> ARRAY[{}::text]", wanted.reason),
     )  # fmt: skip
-    since, until, before, limit = (f"${len(values) + place}" for place in (1, 2, 3, 4))
-    values += [wanted.since, wanted.until, wanted.before, wanted.limit]
-    return (
-        f"WITH found AS (SELECT s.id, s.at FROM gateway_sighted($1, ARRAY(SELECT f.facet FROM facets f "
-        f"WHERE {' AND '.join(where)}), coalesce({since}::timestamptz, '-infinity'), "
-        f"coalesce({until}::timestamptz, 'infinity'), CASE WHEN {before}::uuid IS NULL THEN 'infinity' "
-        f"ELSE {_at_of(table, before)} END, coalesce({before}::uuid, '{LAST_ID}'), {limit}) s)"
-    ), values
+    return " AND ".join(where), values
 
 
 def _conditions(tenant: UUID, wanted: Search, *, table: str) -> tuple[str, list[Any]]:

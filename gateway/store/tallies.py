@@ -75,6 +75,25 @@ class RefusedRow(NamedTuple):
     numbers: list[int]
 
 
+class DebutRow(NamedTuple):
+    """The first disclosure to a recipient at a host, or of a kind of data; `known_since` is its first of all."""
+
+    party: int
+    what: str
+    name: str
+    at: datetime
+    id: UUID
+    known_since: datetime
+
+
+class NightRow(NamedTuple):
+    """How many disclosures went to a recipient in one of the spans that were asked for, counted from 0."""
+
+    span: int
+    party: int
+    number: int
+
+
 async def counted(connection: asyncpg.Connection, tenant: UUID) -> Counted:
     """How far the tenant's log is counted."""
     row = await connection.fetchrow(
@@ -180,3 +199,39 @@ async def last_accepted(connection: asyncpg.Connection, tenant: UUID) -> dict[st
         tenant,
     )
     return {row[0]: row[1] for row in rows}
+
+
+async def debuts(connection: asyncpg.Connection, tenant: UUID, since: datetime, limit: int) -> list[DebutRow]:
+    """What was the first of its kind since then, newest first."""
+    rows = await connection.fetch(
+        "SELECT d.party, d.what, d.name, d.at, d.id, (SELECT min(f.at) FROM debuts f "
+        "WHERE f.tenant = $1 AND f.party = d.party) FROM debuts d WHERE d.tenant = $1 AND d.at >= $2 "
+        "ORDER BY d.at DESC, d.id DESC LIMIT $3",
+        tenant,
+        since,
+        limit,
+    )
+    return [DebutRow(*row) for row in rows]
+
+
+async def nights(
+    connection: asyncpg.Connection, tenant: UUID, begins: list[datetime], ends: list[datetime]
+) -> list[NightRow]:
+    """Disclosures by recipient in each of these spans; each counts in half hours."""
+    rows = await connection.fetch(
+        "SELECT n.span - 1, s.party, s.number FROM unnest($2::timestamptz[], $3::timestamptz[]) "
+        "WITH ORDINALITY AS n (begins, ends, span) CROSS JOIN LATERAL (SELECT t.party, sum(t.count)::bigint AS number "
+        "FROM tallies_slots t WHERE t.tenant = $1 AND t.slot >= n.begins AND t.slot < n.ends GROUP BY 1 OFFSET 0) s",
+        tenant,
+        begins,
+        ends,
+    )
+    return [NightRow(*row) for row in rows]
+
+
+async def names(connection: asyncpg.Connection, tenant: UUID) -> list[tuple[str, str]]:
+    """Every connector and recipient's name that anything was ever about to go to, once each."""
+    rows = await connection.fetch(
+        "SELECT DISTINCT connector, recipient FROM parties WHERE tenant = $1 ORDER BY 2, 1", tenant
+    )
+    return [(row[0], row[1]) for row in rows]

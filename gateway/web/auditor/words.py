@@ -1,0 +1,129 @@
+"""What codes mean, in the words of a page: outcomes, reasons with what to do about them, purposes, states. Decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from scopes.vocabulary import Category, Purpose, Reason
+
+PENDING: Final = "pending"
+REFUSED: Final = "refused"
+# Outcome -> title, tone.
+OUTCOMES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "accepted": ("Accepted", "good"),
+        "rejected": ("Rejected", "warn"),
+        "failed": ("Failed", "bad"),
+        "unknown": ("Unknown", "wait"),
+        PENDING: ("Under way", "wait"),
+        REFUSED: ("Refused", "off"),
+    }
+)
+OUTCOME_MEANS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "accepted": "The recipient took it.",
+        "rejected": "The recipient got it and said no; nothing happened there.",
+        "failed": "It did not arrive, or its answer was refused.",
+        "unknown": "It may have arrived: the recipient did not answer in time, or the gateway stopped meanwhile.",
+        PENDING: "It is about to leave, or has just left; what came of it is not known yet.",
+        REFUSED: "It was asked for and not let through. Nothing left.",
+    }
+)
+# Reason -> title, what to do about it.
+REASONS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        Reason.CONNECTION_INACTIVE: ("Connection not active", "Connect the integration, or resume it."),
+        Reason.FEATURE_OFF: ("Feature is off", "Switch the feature on for this integration."),
+        Reason.SCOPE_MISSING: ("Vendor's permission missing", "Connect again and allow what the feature needs."),
+        Reason.SCOPE_EXCESS: ("Vendor's permission too wide", "Connect again with a narrower permission."),
+        Reason.PURPOSE_NOT_ALLOWED: ("Purpose not served", "Call the action for a purpose that it declares."),
+        Reason.PURPOSE_DENIED: ("Purpose never allowed", "Nothing: no integration may be used for this purpose."),
+        Reason.CONSENT_MISSING: ("No consent", "Record the person's consent for this purpose and channel."),
+        Reason.CONSENT_WITHDRAWN: ("Consent withdrawn", "Respect it; ask the person anew if they want it again."),
+        Reason.CONSENT_EXPIRED: ("Consent expired", "Ask the person anew and record their consent."),
+        Reason.AGREEMENT_MISSING: ("No agreement", "Record the agreement with this recipient."),
+        Reason.AGREEMENT_EXPIRED: ("Agreement expired", "Renew the agreement and record it."),
+        Reason.SERVICE_NOT_COVERED: ("Service not covered", "Use a service that the agreement covers, or extend it."),
+        Reason.REGION_NOT_ALLOWED: ("Region not allowed", "Use a recipient that keeps data in the allowed regions."),
+        Reason.RECIPIENT_DENIED: (
+            "Recipient not allowed",
+            "Use another recipient; this one is never allowed to get it.",
+        ),
+        Reason.FREE_TEXT_REFUSED: ("Free text is off", "Let the clinic switch this free text on, or leave it out."),
+        Reason.REQUIRED_WITHHELD: ("Required field withheld", "Stop withholding the field, or switch the feature off."),
+        Reason.QUIET_HOURS: ("Quiet hours", "Nothing: it may go when the quiet hours end."),
+        Reason.FREQUENCY_CAP: ("Too many messages", "Nothing: one more may go when the cap frees a place."),
+        Reason.SUBJECT_RESTRICTED: ("Person restricted", "Lift the restriction first, if the person agrees."),
+        Reason.SUBJECT_OBJECTED: ("Person objected", "Respect the objection."),
+        Reason.TEMPLATE_UNREGISTERED: ("Text not registered", "Register the text for this channel and language."),
+        Reason.RATE_LIMITED: ("Too many calls", "Nothing: the caller tries again later."),
+    }
+)
+PURPOSES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        Purpose.TREAT: "Treatment",
+        Purpose.COC: "Coordination of care",
+        Purpose.ETREAT: "Emergency treatment",
+        Purpose.BTG: "Break the glass",
+        Purpose.HPAYMT: "Payment",
+        Purpose.CLMATTCH: "Claim attachment",
+        Purpose.COVAUTH: "Coverage authorization",
+        Purpose.COVERAGE: "Coverage",
+        Purpose.ELIGVER: "Eligibility verification",
+        Purpose.REMITADV: "Remittance advice",
+        Purpose.HOPERAT: "Operations",
+        Purpose.CAREMGT: "Care management",
+        Purpose.HCOMPL: "Compliance",
+        Purpose.HLEGAL: "Legal",
+        Purpose.HSYSADMIN: "System administration",
+        Purpose.PATADMIN: "Patient administration",
+        Purpose.PATSFTY: "Patient safety",
+        Purpose.RECORDMGT: "Record management",
+        Purpose.PATRQT: "Patient's request",
+        Purpose.FAMRQT: "Family's request",
+        Purpose.PUBHLTH: "Public health",
+        Purpose.HRESCH: "Research",
+        Purpose.HMARKT: "Marketing",
+    }
+)
+DELIVERY_STATES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "waiting": ("Waiting", "wait"),
+        "delivered": ("Delivered", "good"),
+        "exhausted": ("Given up", "bad"),
+        "refused": ("Refused", "off"),
+        "cancelled": ("Cancelled", "off"),
+    }
+)
+
+
+def purpose(code: str) -> str:
+    """A purpose as people read it, with its code."""
+    title = PURPOSES.get(code)
+    return f"{title} ({code})" if title is not None else code
+
+
+def category(name: str) -> str:
+    """A kind of data as people read it."""
+    return name.replace("_", " ").capitalize()
+
+
+def reason(code: str) -> str:
+    """A reason as people read it."""
+    return REASONS[code][0] if code in REASONS else code
+
+
+def fix(code: str) -> str:
+    """What to do about a reason."""
+    return REASONS[code][1] if code in REASONS else ""
+
+
+CATEGORY_CHOICES: Final = [("", "Any"), *((str(each), category(each)) for each in Category)]
+PURPOSE_CHOICES: Final = [("", "Any"), *((str(each), purpose(each)) for each in Purpose)]
+REASON_CHOICES: Final = [("", "Any"), *((str(each), reason(each)) for each in Reason)]
+OUTCOME_CHOICES: Final = [("", "Any that was let through"), *((each, title) for each, (title, _) in OUTCOMES.items())]
+EVERY_WORD: Final[Mapping[str, object]] = MappingProxyType(
+    {"outcomes": OUTCOMES, "purpose_of": purpose, "category_of": category, "reason_of": reason, "fix_of": fix}
+)
