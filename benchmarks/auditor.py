@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from datetime import UTC, date, datetime
-from itertools import combinations
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -18,7 +17,9 @@ from uuid import UUID
 
 import asyncpg
 
-from benchmarks.clinic_year import RARE_CATEGORY, RARE_REASON, RARE_RECIPIENT, lay
+from benchmarks import pages
+from benchmarks.clinic_year import lay
+from benchmarks.filters import HALF, OF_DISCLOSURES, OF_REFUSALS, filters
 from gateway.ids import new_id
 from gateway.store import disclosures, tenants
 from gateway.store.disclosures import Search
@@ -34,17 +35,6 @@ COUNT_SECONDS: Final = 180.0
 _PAGE: Final = 51
 _ROUNDS: Final = 9
 _YEAR: Final = Period(date(2025, 11, 25), date(2026, 11, 26))
-_LAST_DAY, _FIRST_DAYS, _HALF = (datetime(*day, tzinfo=UTC) for day in ((2026, 11, 24), (2025, 12, 5), (2026, 6, 1)))
-_COMMON: Final = (
-    {"connector": "family0/vendor0"}, {"connector": "family7/vendor39"}, {"purpose": "TREAT"}, {"purpose": "PATRQT"},
-    {"since": _LAST_DAY}, {"until": _FIRST_DAYS}, {"until": _HALF}, {"subject": UUID(int=1)}, {"subject": UUID(int=77)},
-)  # fmt: skip
-_OF_DISCLOSURES: Final = (
-    *_COMMON, {"recipient": "Recipient 0 Ltd"}, {"recipient": "Recipient 20 Ltd"}, {"recipient": RARE_RECIPIENT},
-    {"category": "billing"}, {"category": RARE_CATEGORY}, {"outcome": "accepted"}, {"outcome": "rejected"},
-    {"outcome": "unknown"}, {"outcome": "pending"},
-)  # fmt: skip
-_OF_REFUSALS: Final = (*_COMMON, {"reason": "consent_missing"}, {"reason": RARE_REASON})
 
 
 def measured(size: int = DISCLOSURES) -> dict[str, Any]:
@@ -67,12 +57,12 @@ async def _measured(dsn: str, size: int) -> dict[str, Any]:
     seconds = time.perf_counter() - began
     found = {
         "disclosures": size, "entries": through.size, "count_seconds": seconds,
-        "search_ms": await _searched(store, tenant, through.next, disclosures.search, _OF_DISCLOSURES),
-        "refusals_ms": await _searched(store, tenant, through.next, disclosures.refusals, _OF_REFUSALS),
+        "search_ms": await _searched(store, tenant, through.next, disclosures.search, OF_DISCLOSURES),
+        "refusals_ms": await _searched(store, tenant, through.next, disclosures.refusals, OF_REFUSALS),
         "reads_ms": {name: await _timed(read) for name, read in _reads(tallies, tenant).items()},
     }  # fmt: skip
     await store.close()
-    return found
+    return {**found, "pages_ms": await pages.opened_pages(dsn, tenant)}
 
 
 def _reads(tallies: Tallies, tenant: UUID) -> Mapping[str, Callable[[], Awaitable[Any]]]:
@@ -91,9 +81,9 @@ async def _searched(
 ) -> dict[str, Any]:
     """Milliseconds of each search, in their order, and what the slowest looked for."""
     async with store.tenant(tenant) as connection:
-        half = await search(connection, tenant, Search(until=_HALF, through=through, limit=1))
+        half = await search(connection, tenant, Search(until=HALF, through=through, limit=1))
     times: list[tuple[float, str]] = []
-    for given in _filters(singles):
+    for given in filters(singles):
         for before in (None, half[0].id):
             wanted = Search(**given, before=before, through=through, limit=_PAGE)
             async with store.tenant(tenant) as connection:
@@ -106,14 +96,6 @@ async def _searched(
         "searches": len(times), "p50": sorted_ms[len(times) // 2], "p95": sorted_ms[len(times) * 95 // 100],
         "most": sorted_ms[-1], "slowest": times[-1][1],
     }  # fmt: skip
-
-
-def _filters(singles: tuple[dict[str, Any], ...]) -> Iterator[dict[str, Any]]:
-    yield {}
-    yield from singles
-    for one, other in combinations(singles, 2):
-        if one.keys() != other.keys():
-            yield {**one, **other}
 
 
 async def _timed(read: Callable[[], Awaitable[Any]]) -> float:
@@ -137,6 +119,7 @@ def goals(found: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
     yield _line("refusals, slowest ms", size, found["refusals_ms"]["most"], SEARCH_MS)
     for name, ms in found["reads_ms"].items():
         yield _line(f"{name}, ms", "a year", ms, READ_MS)
+    yield from pages.goals(found.get("pages_ms"))
 
 
 def _line(name: str, of: str, value: float, most: float) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """A year of one clinic's ledger, laid down by COPY as the tables' owner: what an auditor's pages are measured on.
 
 Forty recipients of very different size, one of which hardly ever received anything; kinds of data, outcomes and reasons that
-are as rare. The bodies of entries are as the ledger writes them; their hashes are not, since nothing here reads one.
+are as rare. The bodies of entries are as the ledger writes them; their leaf hashes are all zero, and the tree stands over these.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import orjson
 
 from gateway.ids import id_of
 from gateway.ledger.entry import timestamp
+from gateway.ledger.merkle import Edge
 
 CONNECTORS: Final = 40
 SUBJECTS: Final = 20_000
@@ -97,8 +98,12 @@ async def lay(connection: asyncpg.Connection, tenant: UUID, disclosures: int, re
     rows = Rows()
     for table, ready in _batches(rows, tenant, disclosures, refusals):
         await connection.copy_records_to_table(table, records=ready, columns=_COLUMNS[table])
-    await connection.execute("UPDATE heads SET size = $2 WHERE tenant = $1", tenant, rows.index)
-    await connection.execute("VACUUM ANALYZE entries, disclosures, outcomes, refusals")
+    edge = Edge()
+    nodes = [(tenant, *node) for node in edge.extend(bytes(32) for _ in range(rows.index))]
+    await connection.copy_records_to_table("nodes", records=nodes, columns=("tenant", "level", "index", "hash"))
+    head = "UPDATE heads SET size = $2, edge = $3 WHERE tenant = $1"
+    await connection.execute(head, tenant, rows.index, b"".join(edge.hashes))
+    await connection.execute("VACUUM ANALYZE entries, nodes, disclosures, outcomes, refusals")
 
 
 def _batches(rows: Rows, tenant: UUID, disclosures: int, refusals: int) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:

@@ -145,6 +145,7 @@ async def _peopled(served: Served, clinic: Caller) -> dict[str, str]:
     people, operator = served.house.rooms.people, Actor("system", "test", clinic.tenant, ())
     voucher = Voucher(clinic.tenant, f"https://{clinic.tenant}.example", "user-17", Role.AUDITOR, "Imani Okafor")
     person = await people.vouching.person(voucher)
+    await people.views.save(clinic.tenant, person, "refused", "outcome=refused")
     invited = await people.invitations.invite(operator, f"{clinic.tenant}@clinic.example", Role.SUPPORT)
     until = datetime.now(UTC) + timedelta(hours=1)
     await people.links.use(clinic.tenant, voucher.issuer, "a link", until=until)

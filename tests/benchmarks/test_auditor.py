@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from benchmarks import auditor, report
+from benchmarks.filters import OF_DISCLOSURES, filters
 from benchmarks.measure import Settings
 
 MET: dict[str, Any] = {
@@ -14,6 +15,7 @@ MET: dict[str, Any] = {
     "search_ms": {"searches": 1, "p50": 1.0, "p95": 100.0, "most": 100.0, "slowest": "nothing"},
     "refusals_ms": {"searches": 1, "p50": 1.0, "p95": 100.0, "most": 100.0, "slowest": "nothing"},
     "reads_ms": {"per day by recipient": 50.0},
+    "pages_ms": {"requests": 1, "p50": 1.0, "p95": 300.0, "pages": {"log": 300.0}},
 }  # fmt: skip
 MISSED: list[dict[str, Any]] = [
     {"count_seconds": 180.1},
@@ -21,6 +23,8 @@ MISSED: list[dict[str, Any]] = [
     {"search_ms": {**MET["search_ms"], "most": 100.1}},
     {"refusals_ms": {**MET["refusals_ms"], "most": 100.1}},
     {"reads_ms": {"per day by recipient": 50.1}},
+    {"pages_ms": {**MET["pages_ms"], "p95": 300.1}},
+    {"pages_ms": {**MET["pages_ms"], "pages": {"log": 300.1}}},
 ]
 
 
@@ -39,5 +43,6 @@ def test_a_figure_beyond_its_bar_misses_its_goal(given: dict[str, Any]) -> None:
 def test_a_small_year_is_laid_down_counted_and_searched() -> None:
     found = auditor.measured(600)
     assert found["entries"] == 600 + 590 + 120
-    assert found["search_ms"]["searches"] == 2 * len(list(auditor._filters(auditor._OF_DISCLOSURES)))
+    assert found["search_ms"]["searches"] == 2 * len(list(filters(OF_DISCLOSURES)))
+    assert {"log", "charts, a year", "anomalies", "proof"} <= found["pages_ms"]["pages"].keys()
     assert list(auditor.goals(found))

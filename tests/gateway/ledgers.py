@@ -92,6 +92,7 @@ class Log:
             "connection": str(connection), "purpose": purpose, "subject": str(subject) if subject else None,
             "recipient": {"name": name, "role": "processor", "country": country}, "fields": sent, "withheld": [],
             "payload": {"commitment": "00", "length": 1}, "standing": 1, "rules": [],
+            "endpoint": {"host": self.chance.choice(("a.example", "b.example"))}, "call": str(new_id()),
         }  # fmt: skip
         row = rows.DisclosureRow(
             self.tenant, disclosure, at, connector, action, connection, name, purpose,

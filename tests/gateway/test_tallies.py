@@ -24,7 +24,7 @@ from tests.gateway.ledgers import ENDPOINT, ByHand, Log, clinic
 YEAR = Period(date(2026, 1, 1), date(2027, 1, 1))
 TABLES = (
     "tallied", "parties", "tallies_sent", "tallies_days", "tallies_categories", "tallies_fields", "tallies_refused", "facets",
-    "sightings",
+    "sightings", "debuts", "tallies_slots", "called",
 )  # fmt: skip
 
 
@@ -77,6 +77,41 @@ async def test_the_counts_are_those_of_counting_by_hand_wherever_a_batch_ends(
     through = await tallies.roll(log.tenant)
     assert through.complete
     assert await counted(store, log) == ByHand.of(await log.stored())
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 1000])
+async def test_the_first_of_each_kind_and_the_half_hours_are_those_of_looking_by_hand(
+    log: Log, store: Store, at_once: int
+) -> None:
+    await log.grow(120)
+    tallies = Tallies(store)
+    while not (await tallies.roll(log.tenant, at_once)).complete:
+        pass
+    intents = [entry for entry in await log.stored() if entry["kind"] == "intent"]
+    first: dict[tuple[str, ...], str] = {}
+    slots: Counter[tuple[str, datetime]] = Counter()
+    for entry in intents:
+        party = f"{entry['recipient']['name']}|{entry['recipient']['country']}|{entry['connector']}"
+        for _, category, *_ in entry["fields"]:
+            first.setdefault((party, "category", category), entry["disclosure"])
+        first.setdefault((party, "host", entry["endpoint"]["host"]), entry["disclosure"])
+        at = datetime.fromisoformat(entry["at"])
+        slots[party, at.replace(minute=at.minute // 30 * 30, second=0, microsecond=0)] += 1
+    named = "concat_ws('|', p.recipient, p.country, p.connector)"
+    async with store.reading(log.tenant) as connection:
+        debuts = await connection.fetch(
+            f"SELECT {named}, d.what, d.name, d.id::text FROM debuts d JOIN parties p USING (tenant, party)"
+        )
+        counted_slots = await connection.fetch(
+            f"SELECT {named}, s.slot, sum(s.count)::int FROM tallies_slots s JOIN parties p USING (tenant, party) "
+            "GROUP BY 1, 2"
+        )
+        together = await connection.fetch("SELECT call, id::text FROM called ORDER BY index")
+    assert {tuple(row[:3]): row[3] for row in debuts} == first
+    assert Counter({(row[0], row[1]): row[2] for row in counted_slots}) == slots
+    assert [tuple(row) for row in together] == [
+        (entry["call"], entry["disclosure"]) for entry in await log.stored() if "call" in entry
+    ]
 
 
 async def test_an_outcome_that_comes_late_moves_the_disclosure_on_the_day_of_its_intent(
