@@ -1,13 +1,14 @@
-"""An auditor's way in a real browser: a call is made, found, opened, verified; changed bytes fail; what is taken home verifies."""
+"""An auditor's way in a real browser: a call is made, found, opened, verified; changed bytes fail; what is taken home holds."""
 
 from __future__ import annotations
 
+import asyncio
 import random
-import subprocess
 import sys
 import zipfile
+from asyncio.subprocess import PIPE, STDOUT
 from base64 import b64decode, b64encode
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -202,20 +203,25 @@ TAMPERED: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
 }
 
 
+def changing(change: Callable[[bytes], bytes]) -> Callable[[Route], Awaitable[None]]:
+    """Somebody between the gateway and the browser."""
+
+    async def changed(route: Route) -> None:
+        response = await route.fetch()
+        headers = {"content-type": response.headers["content-type"]}
+        await route.fulfill(status=200, headers=headers, body=change(await response.body()))
+
+    return changed
+
+
 async def test_whatever_is_changed_on_the_way_fails_at_its_step_and_says_why(audit: Audit) -> None:
     for _ in range(5):
         one = await audit.call()
     page = await audit.page()
     await page.goto(f"/auditor/disclosures/{one}")
     for name, (of, change, step) in TAMPERED.items():
-
-        async def changed(route: Route, change: Callable[[bytes], bytes] = change) -> None:
-            response = await route.fetch()
-            headers = {"content-type": response.headers["content-type"]}
-            await route.fulfill(status=200, headers=headers, body=change(await response.body()))
-
         pattern = "**/auditor/entries/*" if of == "bytes" else "**/auditor/entries/*/proof"
-        await page.route(pattern, changed)
+        await page.route(pattern, changing(change))
         told = await verified(page)
         await page.unroute(pattern)
         assert "It does not verify." in told, name
@@ -231,11 +237,7 @@ async def test_another_log_signed_by_another_key_passes_only_until_the_kept_key_
     page = await audit.page()
     await page.goto(f"/auditor/disclosures/{one}")
 
-    async def forged(route: Route) -> None:
-        response = await route.fetch()
-        await route.fulfill(status=200, content_type="application/json", body=_proof(_other_log)(await response.body()))
-
-    await page.route("**/auditor/entries/*/proof", forged)
+    await page.route("**/auditor/entries/*/proof", changing(_proof(_other_log)))
     assert "Compare it with the one that you kept" in await verified(page)
     assert "It does not verify." in await verified(page, audit.vkey)
     assert "None of the checkpoint's signatures is of this key." in await failing(page)
@@ -291,6 +293,13 @@ async def test_the_browser_folds_proofs_of_every_place_in_trees_of_many_sizes_as
     assert wrong == []
 
 
+async def run(command: list[str]) -> tuple[int | None, str]:
+    """Run a command; gives its exit code and what it says."""
+    program = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=STDOUT)
+    said, _ = await program.communicate()
+    return program.returncode, said.decode()
+
+
 @pytest.mark.parametrize("scripts", [True, False])
 async def test_what_an_auditor_takes_home_verifies_there(audit: Audit, tmp_path: Path, scripts: bool) -> None:
     for _ in range(3):
@@ -304,13 +313,13 @@ async def test_what_an_auditor_takes_home_verifies_there(audit: Audit, tmp_path:
     if scripts:
         await expect(page.get_by_text("Done: evidence.zip")).to_be_visible()
     command = [str(Path(sys.executable).with_name("gateway")), "verify", str(file), "--key", audit.vkey]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    status, said = await run(command)
+    assert status == 0, said
     raw = file.read_bytes()
     with zipfile.ZipFile(file) as bundle:
         at = raw.index(bundle.read("entries.ndjson")) + 30
     file.write_bytes(_flip(raw, at))
-    assert subprocess.run(command, capture_output=True, check=False).returncode != 0
+    assert (await run(command))[0] != 0
     async with page.expect_download() as downloading:
         await page.get_by_role("button", name="Download the sheet").click()
     sheet = tmp_path / "disclosures.csv"
@@ -352,7 +361,7 @@ async def test_the_log_is_narrowed_and_a_person_found_without_scripts(audit: Aud
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 360)])
 async def test_axe_finds_nothing_on_pages_that_have_something_to_show(audit: Audit, scheme: str, width: int) -> None:
-    one = [await audit.call() for _ in range(2)][0]
+    one = await audit.call()
     await audit.call(purpose="TREAT")
     page = await audit.page(scheme=scheme, width=width)
     refusal = (await audit.clinic.get("/v1/refusals")).json()["items"][0]["id"]

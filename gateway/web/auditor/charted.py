@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -40,9 +41,11 @@ async def show(visit: Visit) -> View:
     """All three, of one period."""
     narrowing, period = _period(visit)
     tallies = visit.rooms.tallies
-    sent = await tallies.by_recipient(visit.tenant, period)
-    flows = await tallies.flows(visit.tenant, period)
-    refused = await tallies.refusals(visit.tenant, period)
+    sent, flows, refused = await asyncio.gather(
+        tallies.by_recipient(visit.tenant, period),
+        tallies.flows(visit.tenant, period),
+        tallies.refusals(visit.tenant, period),
+    )
     total = sum(sum(each.days) for each in sent.items)
     await visit.rooms.ledger.accessed(
         visit.actor, what="charts", query={"since": narrowing.since, "until": narrowing.until}, count=total

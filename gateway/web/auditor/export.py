@@ -16,7 +16,7 @@ from gateway.web.sheet import MEDIA, sheet
 from scopes.scope import Area, Scope, Verb
 
 HERE: Final = "/auditor/export"
-COUNTED: Final = 100_000
+COUNTED: Final = 50_000
 _BUNDLES: Final = Scope(Area.BUNDLES, Verb.WRITE)
 _NOT_IN_BUNDLES: Final = ("connector", "purpose", "category", "outcome", "reason")
 _HEAD: Final = (
