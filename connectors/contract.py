@@ -53,6 +53,7 @@ __all__ = [
     "Content",
     "CredentialRefused",
     "Egress",
+    "Envelope",
     "Exchange",
     "Handshake",
     "Manifest",
@@ -106,6 +107,10 @@ class Egress(Protocol):
     @property
     def callback_url(self) -> str | None:
         """Where the vendor may tell what became of this; None where the gateway has no address of its own."""
+
+    @property
+    def callback_token(self) -> str | None:
+        """What the vendor is to bring back with each message, where the manifest says that it does; else None."""
 
     @property
     def wording(self) -> Wording | None:
@@ -272,7 +277,8 @@ class Callback(Protocol):
     """What the module callback.py of a connector offers.
 
     Always in this order: verify the raw bytes, then identity and translate. All three raise CallbackRefused and nothing
-    else, whatever the bytes are. A module may also offer a Handshake, under the name `handshake`.
+    else, whatever the bytes are. A module may also offer a Handshake, under the name `handshake`, and an Envelope, under
+    the name `envelope`.
     """
 
     @property
@@ -286,7 +292,10 @@ class Callback(Protocol):
     def verify(
         self, raw_body: bytes, headers: Mapping[str, str], url: str, secrets: Sequence[str], *, now: datetime
     ) -> None:
-        """Raise CallbackRefused unless the message was signed with one of the secrets, and lately."""
+        """Raise CallbackRefused unless the message was signed with one of the secrets, and lately.
+
+        Where the manifest says `token`, the one secret is the connection's callback_token.
+        """
 
     def identity(self, raw_body: bytes) -> str | None:
         """What makes two deliveries the same message; taken from what was signed.
@@ -306,3 +315,10 @@ class Handshake(Protocol):
 
     def __call__(self, method: str, url: str, token: str) -> str | None:
         """The text to answer; None for a message. Raises CallbackRefused where `token`, ours, is not the one it names."""
+
+
+class Envelope(Protocol):
+    """What there is to read of a message whose vendor says everything in its headers and nothing in its body."""
+
+    def __call__(self, raw_body: bytes, headers: Mapping[str, str]) -> bytes:
+        """The bytes that identity and translate get in place of the body, once it is verified. Raises CallbackRefused."""

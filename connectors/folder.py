@@ -28,7 +28,7 @@ from connectors.checks import (
     check_strays,
     file_of,
 )
-from connectors.contract import Action, Callback, Content, Exchange, Handshake, Manifest
+from connectors.contract import Action, Callback, Content, Envelope, Exchange, Handshake, Manifest
 from scopes.agreement import Need
 from scopes.field import Disclosed, Shape, ShapeError, shape_of
 from scopes.provider import Lattice, LatticeError, ProviderScope, Scheme
@@ -48,6 +48,7 @@ class Connector:
     callback: Callback | None
     folder: Path
     handshake: Handshake | None = None
+    envelope: Envelope | None = None
     content: Content | None = None
     package: str = field(repr=False, default="")
 
@@ -85,6 +86,7 @@ def read_folder(root: Path, folder: Path) -> Connector:
         lattice=_lattice(folder, manifest),
         callback=callback,
         handshake=getattr(callback, "handshake", None),
+        envelope=getattr(callback, "envelope", None),
         folder=folder,
         content=content,
         package=package,

@@ -165,10 +165,15 @@ class ProviderScopeEntry(Part):
 
 
 class CallbackRule(Part):
-    """How fast the vendor wants its message acknowledged, and what its signing secret looks like."""
+    """How fast the vendor wants its message acknowledged, and what its signing secret looks like.
+
+    With `token` the vendor signs nothing and brings back what we gave it: a token that only the gateway can make, so that
+    no secret is handed over.
+    """
 
     deadline_seconds: Annotated[float, Field(gt=0, le=60)]
     secret_pattern: str | None = None
+    token: bool = False
 
     @field_validator("secret_pattern")
     @classmethod

@@ -21,7 +21,7 @@ import asyncpg
 from connectors.contract import CredentialRefused, Manifest
 from gateway.bursts import Bursts
 from gateway.calls import Actor
-from gateway.connections import Clinic, Connections
+from gateway.connections import Clinic, Connection, Connections
 from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.ids import new_id
 from gateway.ledger.writer import Draft, append_within
@@ -94,6 +94,11 @@ class Door:
         return self.clinic.fingerprint(b"handshake|" + self.connection.bytes).hex()[:_TOKEN_DIGITS]
 
     @property
+    def channel_token(self) -> str:
+        """What a vendor that signs nothing brings back with each message; it was given to that vendor alone."""
+        return _channel_token(self.clinic, self.connection)
+
+    @property
     def features(self) -> frozenset[str]:
         """What the clinic switched on; as remembered with its standing."""
         return self.clinic.connection(self.connector).grant.features
@@ -153,6 +158,12 @@ class Callbacks:
         """Where a connection's vendor calls; None where the gateway does not know its own address."""
         base = self.public_url or self.served_at
         return None if base is None else f"{base}{PREFIX}{connection_id}"
+
+    def token_of(self, connection: Connection, manifest: Manifest) -> str | None:
+        """What the connection's vendor is given to bring back; None where it signs its messages itself."""
+        if manifest.callback is None or not manifest.callback.token:
+            return None
+        return _channel_token(connection.clinic, connection.id)
 
     def forget(self, connection_id: UUID) -> None:
         """Read the door anew next time."""
@@ -246,6 +257,11 @@ class Callbacks:
         return Door(connection_id, row, secrets, clinic, read_at)
 
 
+def _channel_token(clinic: Clinic, connection: UUID) -> str:
+    """A secret of the clinic's own key: not the handshake's token, which may be shown."""
+    return clinic.fingerprint(b"channel|" + connection.bytes).hex()[:_TOKEN_DIGITS]
+
+
 def _opened(clinic: Clinic, found: list[rows.SecretRow]) -> tuple[Secret, ...]:
     return tuple(
         Secret(
@@ -268,6 +284,8 @@ async def _locked(connection: asyncpg.Connection, tenant: UUID, connection_id: U
 def _check_form(manifest: Manifest | None, secret: str) -> None:
     if manifest is None or manifest.callback is None:
         raise Conflict("this connector takes no callbacks")
+    if manifest.callback.token:
+        raise Conflict("this vendor signs nothing; it brings back a token that the gateway gives it by itself")
     try:
         manifest.callback.check(secret)
     except CredentialRefused as refused:

@@ -11,7 +11,7 @@ answer.py     what may come in                repeat.py      when an attempt is 
 
 from gateway.egress.book import Resolver, resolve_by_system
 from gateway.egress.credential import Credential
-from gateway.egress.door import Door, Passage
+from gateway.egress.door import Door, Hook, Passage
 from gateway.egress.engine import CurlEngine
 from gateway.egress.letter import Engine, Letter, Limits, Received, RequestRefused, Target
 from gateway.egress.route import Route
@@ -21,6 +21,7 @@ __all__ = [
     "CurlEngine",
     "Door",
     "Engine",
+    "Hook",
     "Letter",
     "Limits",
     "Passage",

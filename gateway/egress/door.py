@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 import httpx2
 
@@ -24,6 +24,16 @@ from scopes.vocabulary import Repeat
 from scopes.wording import Wording
 
 _log = Log("gateway.egress")
+
+
+class Hook(NamedTuple):
+    """Where a connection's vendor may call, and what it is to bring back where it signs nothing."""
+
+    url: str | None = None
+    token: str | None = None
+
+
+_NO_HOOK: Final = Hook()
 _NO_SETTINGS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -58,11 +68,11 @@ class Door:
         account: str | None = None,
         repeat: Repeat = Repeat.IF_UNSENT,
         settings: Mapping[str, str] = _NO_SETTINGS,
-        callback_url: str | None = None,
+        hook: Hook = _NO_HOOK,
         wording: Wording | None = None,
     ) -> "Passage":
         """The passage of one disclosure, along the route of its connector."""
-        return Passage(self, route, credential, repeat, idempotency_key, account, settings, callback_url, wording)
+        return Passage(self, route, credential, repeat, idempotency_key, account, settings, hook, wording)
 
     async def close(self) -> None:
         """Let go of every connection."""
@@ -80,7 +90,7 @@ class Passage:
     idempotency_key: str
     account: str | None
     settings: Mapping[str, str]
-    callback_url: str | None
+    _hook: Hook
     wording: Wording | None = None
     attempts: int = 0
     sent: bool = False  # whether any byte may have left
@@ -98,6 +108,16 @@ class Passage:
     def now(self) -> datetime:
         """What time it is: a connector reads no clock."""
         return self._door.today()
+
+    @property
+    def callback_url(self) -> str | None:
+        """Where the vendor may tell what became of this."""
+        return self._hook.url
+
+    @property
+    def callback_token(self) -> str | None:
+        """What the vendor is to bring back with each message."""
+        return self._hook.token
 
     async def send(self, request: httpx2.Request) -> httpx2.Response:
         """Carry one request, again where that is safe; an answer of any status comes back as it is, but no redirect.

@@ -9,7 +9,7 @@ from connectors.contract import Action, Message, ReconnectNeeded, Wording
 from connectors.registry import UnknownAction
 from gateway.calls import Answer, Call, Parked
 from gateway.connections import Connection
-from gateway.egress import Credential, Passage
+from gateway.egress import Credential, Hook, Passage
 from gateway.errors import InvalidRequest, NotFound, Unavailable
 from gateway.flows import tokens
 from gateway.flows.repeat import first_answer
@@ -105,8 +105,8 @@ def _through(
         account=connection.account,
         repeat=action.repeat,
         settings=connection.settings,
-        callback_url=rooms.callbacks.url_of(connection.id),
         wording=wording,
+        hook=Hook(rooms.callbacks.url_of(connection.id), rooms.callbacks.token_of(connection, action.manifest)),
     )
     disclosure.through(passage)
     return passage

@@ -29,6 +29,7 @@ from connectors.contract import (
     Callback,
     CallbackEvent,
     CallbackRefused,
+    Envelope,
     Handshake,
     Manifest,
     Settlement,
@@ -75,6 +76,11 @@ class Reader:
     manifest: Manifest
     callback: Callback
     handshake: Handshake | None = None
+    envelope: Envelope | None = None
+
+    def message(self, raw_body: bytes, headers: Mapping[str, str]) -> bytes:
+        """What identity and translate read of a message that is verified."""
+        return raw_body if self.envelope is None else self.envelope(raw_body, headers)
 
     @property
     def deadline_seconds(self) -> float:
@@ -87,7 +93,7 @@ def reader(connector: str, rooms: Rooms) -> Reader:
     found = rooms.registry.connectors.get(connector)
     if found is None or found.callback is None:
         raise NotFound("there is no such connection")
-    return Reader(found.manifest, found.callback, found.handshake)
+    return Reader(found.manifest, found.callback, found.handshake, found.envelope)
 
 
 async def shaken(connection_id: UUID, method: str, url: str, rooms: Rooms) -> Received | None:
@@ -161,14 +167,15 @@ async def enqueue_stranded(tenant: UUID, rooms: Rooms) -> int:
 
 async def _taken(connection_id: UUID, raw_body: bytes, headers: Mapping[str, str], url: str, rooms: Rooms) -> Received:
     door = await _verified(connection_id, raw_body, headers, url, rooms)
+    how = reader(door.connector, rooms)
+    message = _read(how, lambda: how.message(raw_body, headers))
     if not door.is_open(rooms.clock()):
         if (await rooms.callbacks.door(connection_id, since=monotonic())).is_open(rooms.clock()):
             raise DoorChanged  # resumed since it was read
-        await _stopped(door, raw_body, url, rooms)
+        await _stopped(door, message, url, rooms)
         return Received(Result.SUSPENDED)
-    how = reader(door.connector, rooms)
-    identity = _identity(how, door, raw_body)
-    events = _read(how, lambda: how.callback.translate(raw_body, url))
+    identity = _identity(how, door, message)
+    events = _read(how, lambda: how.callback.translate(message, url))
     if not events:
         return Received(Result.UNUSED)
     ours = [event for event in events if _is_ours(event, door, how.manifest)]
@@ -180,13 +187,13 @@ async def _taken(connection_id: UUID, raw_body: bytes, headers: Mapping[str, str
     return Received(Result.ACCEPTED if await _stored(door, identity, ours, rooms) else Result.DUPLICATE)
 
 
-async def _stopped(door: Door, raw_body: bytes, url: str, rooms: Rooms) -> None:
+async def _stopped(door: Door, message: bytes, url: str, rooms: Rooms) -> None:
     """Let a STOP count, once, although nothing else of the message does."""
     how = reader(door.connector, rooms)
-    heard = _identity(how, door, raw_body, "stop|")
+    heard = _identity(how, door, message, "stop|")
     found = [
         event.answered
-        for event in _read(how, lambda: how.callback.translate(raw_body, url))
+        for event in _read(how, lambda: how.callback.translate(message, url))
         if event.answered is not None and event.answered.wish is Wish.STOP and _is_ours(event, door, how.manifest)
     ]
     if found:
@@ -223,7 +230,9 @@ async def _verified(connection_id: UUID, raw_body: bytes, headers: Mapping[str, 
 
 def _verify(door: Door, raw_body: bytes, headers: Mapping[str, str], url: str, rooms: Rooms) -> None:
     how, now = reader(door.connector, rooms), rooms.clock()
-    _read(how, lambda: how.callback.verify(raw_body, headers, url, door.valid(now), now=now))
+    rule = how.manifest.callback
+    secrets = (door.channel_token,) if rule is not None and rule.token else door.valid(now)
+    _read(how, lambda: how.callback.verify(raw_body, headers, url, secrets, now=now))
 
 
 def _read(how: Reader, read: Callable[[], _Read]) -> _Read:

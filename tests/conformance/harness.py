@@ -20,6 +20,8 @@ from scopes.wording import Wording
 KEY = "disclosure-0198f2c4-7d1e-7b3a-9c55-0d6f1a2b3c4d"
 CANARY = "CANARY"
 NOW = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
+HOOK = "https://gateway.example/hooks/0190163d-8694-7a3c-8f0e-6c7f3e8f7a01"
+TOKEN = "token-of-the-connection"
 #: Bodies of every unfriendly kind; each holds a canary where it can.
 GARBAGE = (
     b"",
@@ -48,7 +50,8 @@ class CapturingEgress:
     account: str | None = None
     idempotency_key: str = KEY
     wording: Wording | None = None
-    callback_url: str | None = "https://gateway.example/hooks/0190163d-8694-7a3c-8f0e-6c7f3e8f7a01"
+    callback_url: str | None = HOOK
+    callback_token: str | None = TOKEN
     now: datetime = NOW
     requests: list[httpx2.Request] = field(default_factory=list)
 
@@ -81,6 +84,7 @@ class DirectEgress:
     idempotency_key: str = KEY
     wording: Wording | None = None
     callback_url: str | None = None
+    callback_token: str | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
@@ -112,6 +116,8 @@ def sandbox_egress(connector: Connector, **given: Any) -> DirectEgress:
     client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=sandbox.create()))
     usual = {"credential": sandbox.CREDENTIAL, "base_url": connector.manifest.base_url}
     known = {"account": getattr(sandbox, "ACCOUNT", None), "callback_url": getattr(sandbox, "CALLBACK_URL", None)}
+    if connector.manifest.callback is not None and connector.manifest.callback.token:
+        known |= {"callback_url": HOOK, "callback_token": TOKEN}
     given = {**usual, **known, **given}
     return DirectEgress(manifest=connector.manifest, client=client, **given)
 
