@@ -184,8 +184,8 @@ async def _allowed(house: House, address: str, sandbox: Any, vendor: Any) -> Non
 
 async def _calling_back(house: House, tenant: UUID, connector: Connector, vendor: Any, url: str) -> None:
     """Let the sandbox tell the gateway what happens there, as its vendor would; nothing where the user cut it off."""
-    if connector.manifest.callback is None:
-        return
+    if connector.manifest.callback is None or connector.manifest.callback.token:
+        return  # nothing calls, or an action says where to
     found = await house.rooms.connections.active(tenant, connector.id)
     if found.state is not ConnectionState.ACTIVE:
         return

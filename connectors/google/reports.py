@@ -1,8 +1,8 @@
 """Counts for a spreadsheet, with small ones left out. Whoever reads it must not be able to work them out again.
 
 A count below the smallest allowed is not shown, none at all included: that nobody had something also says a thing about
-somebody. Where one count alone is left out, the smallest of the others is left out with it, and no total is shown: the
-total less what is shown would be what is not.
+somebody. Where one count alone is left out, or few together, the smallest of the others is left out with them, and no
+total is shown: the total less what is shown would be what is not.
 """
 
 from collections.abc import Mapping, Sequence
@@ -55,7 +55,7 @@ def left_out(lines: Sequence[Line], smallest: int) -> frozenset[int]:
     """The places of the lines whose counts are not shown."""
     hidden = {at for at, line in enumerate(lines) if line.count < smallest}
     shown = sorted((at for at in range(len(lines)) if at not in hidden), key=lambda at: lines[at].count)
-    if len(hidden) == 1 and shown:
-        # Whoever knows the total from elsewhere could subtract; with two unknowns they can't.
-        hidden.add(shown[0])
+    # Whoever knows the total from elsewhere subtracts what is shown: what is left must be several counts, and not few.
+    while hidden and shown and (len(hidden) == 1 or sum(lines[at].count for at in hidden) < smallest):
+        hidden.add(shown.pop(0))
     return frozenset(hidden)

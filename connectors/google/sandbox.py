@@ -61,7 +61,7 @@ class Sandbox:
     async def tell(self, calendar: str) -> None:
         """Tell each channel on a calendar that something changed."""
         for channel in list(self.calendars.channels.values()):
-            if channel["calendar"] == calendar:
+            if channel["calendar"] == calendar and channel["address"]:
                 await self.send(channel, "exists")
 
     async def send(self, channel: dict[str, Any], state: str) -> None:

@@ -81,6 +81,15 @@ def rule_bytes_of_every_kind_are_read_or_refused_and_nothing_else(connector: Con
             assert CANARY not in str(refused.value)
 
 
+def rule_an_envelope_is_read_or_refused_and_nothing_else(connector: Connector) -> None:
+    """Where a vendor says everything in headers: what they may hold is as hostile as a body."""
+    if connector.envelope is None:
+        return
+    for headers in (*_hostile_headers(connector), *_signed_alike(connector)):
+        for body in GARBAGE:
+            assert CANARY not in _refusal_of(partial(connector.envelope, headers=headers), body)
+
+
 def rule_recorded_events_can_be_published(connector: Connector) -> None:
     """What publishing asks of an event: a name of the right form, and data that fits its own declaration."""
     if connector.callback is None:
