@@ -5,8 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import re
+import subprocess
+import sys
 from email import message_from_bytes
 from email.policy import default
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -24,8 +27,29 @@ from scopes.vocabulary import Repeat
 from tests.conformance.harness import KEY
 from tests.connectors.google.google import BOOKING, EVENT, GOOGLE, OWN, TIMES, Door, act, door, refused, said
 
+ROOT = Path(__file__).parents[3]
 OURS = {"id": event_id(KEY), "status": "confirmed", "extendedProperties": {"private": {"ref": "appt_1", "call": KEY}}}
 SOMEBODY_S = {**OURS, "extendedProperties": {"private": {"ref": "appt_1", "call": "disclosure-of-another-call"}}}
+
+
+COLD = """
+import asyncio, sys
+from connectors.registry import Registry
+Registry.load()
+sdks = {"google.auth", "google.oauth2", "googleapiclient", "requests", "msal", "stripe", "twilio"}
+assert not sdks & set(sys.modules), "loading the registry imports a vendor's package"
+from tests.connectors.google.google import BOOKING, act, door, said
+asyncio.run(act("create_event", BOOKING, door(said(200, {"id": "0i6v8c3n2q1k5m7p9r4t0a2b6d"}))))
+assert not sdks & set(sys.modules), "a call imports a vendor's package"
+"""
+
+
+def test_no_package_of_google_s_is_imported_on_the_loop_of_a_call() -> None:
+    """Tokens are google-auth's, which the gateway imports in a thread (tests/gateway/oauth/test_sdks.py)."""
+    done = subprocess.run(
+        [sys.executable, "-c", COLD], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_an_event_s_id_is_google_s_kind_and_always_the_same_for_one_call() -> None:

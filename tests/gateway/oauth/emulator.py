@@ -25,11 +25,13 @@ from tests.npm import laid
 
 NPM = Path(__file__).with_name("npm_emulate")
 CLIENT = ("gateway-client", "gateway-secret")
+USER = "testuser@gmail.com"  # the first one on its page
 DIRECTORY = "9188040d-6c67-4c5b-b112-36a304b66dad"  # the one that it is
 _SEED = """
 google:
   users: [{email: owner@clinic.example, name: Owner}]
   oauth_clients: [{client_id: gateway-client, client_secret: gateway-secret, name: Gateway, redirect_uris: ["%s"]}]
+  calendars: [{id: testuser@gmail.com, user_email: testuser@gmail.com, summary: Own, primary: true}]
 microsoft:
   users: [{email: owner@clinic.example, name: Owner}]
   oauth_clients: [{client_id: gateway-client, client_secret: gateway-secret, name: Gateway, redirect_uris: ["%s"]}]
