@@ -1,4 +1,4 @@
-"""What codes mean, in the words of a page: outcomes, reasons with what to do about them, purposes, states. Decides nothing."""
+"""What codes mean to an auditor: outcomes, reasons with what to do about them, states. Other words: gateway/web/words.py."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from gateway.web.words import kind, purpose
 from scopes.vocabulary import Category, Purpose, Reason
 
 PENDING: Final = "pending"
@@ -61,33 +62,6 @@ REASONS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         Reason.RATE_LIMITED: ("Too many calls", "Nothing: the caller tries again later."),
     }
 )
-PURPOSES: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        Purpose.TREAT: "Treatment",
-        Purpose.COC: "Coordination of care",
-        Purpose.ETREAT: "Emergency treatment",
-        Purpose.BTG: "Break the glass",
-        Purpose.HPAYMT: "Payment",
-        Purpose.CLMATTCH: "Claim attachment",
-        Purpose.COVAUTH: "Coverage authorization",
-        Purpose.COVERAGE: "Coverage",
-        Purpose.ELIGVER: "Eligibility verification",
-        Purpose.REMITADV: "Remittance advice",
-        Purpose.HOPERAT: "Operations",
-        Purpose.CAREMGT: "Care management",
-        Purpose.HCOMPL: "Compliance",
-        Purpose.HLEGAL: "Legal",
-        Purpose.HSYSADMIN: "System administration",
-        Purpose.PATADMIN: "Patient administration",
-        Purpose.PATSFTY: "Patient safety",
-        Purpose.RECORDMGT: "Record management",
-        Purpose.PATRQT: "Patient's request",
-        Purpose.FAMRQT: "Family's request",
-        Purpose.PUBHLTH: "Public health",
-        Purpose.HRESCH: "Research",
-        Purpose.HMARKT: "Marketing",
-    }
-)
 DELIVERY_STATES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "waiting": ("Waiting", "wait"),
@@ -97,17 +71,6 @@ DELIVERY_STATES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "cancelled": ("Cancelled", "off"),
     }
 )
-
-
-def purpose(code: str) -> str:
-    """A purpose as people read it, with its code."""
-    title = PURPOSES.get(code)
-    return f"{title} ({code})" if title is not None else code
-
-
-def category(name: str) -> str:
-    """A kind of data as people read it."""
-    return name.replace("_", " ").capitalize()
 
 
 def reason(code: str) -> str:
@@ -120,10 +83,10 @@ def fix(code: str) -> str:
     return REASONS[code][1] if code in REASONS else ""
 
 
-CATEGORY_CHOICES: Final = [("", "Any"), *((str(each), category(each)) for each in Category)]
+CATEGORY_CHOICES: Final = [("", "Any"), *((str(each), kind(each)) for each in Category)]
 PURPOSE_CHOICES: Final = [("", "Any"), *((str(each), purpose(each)) for each in Purpose)]
 REASON_CHOICES: Final = [("", "Any"), *((str(each), reason(each)) for each in Reason)]
 OUTCOME_CHOICES: Final = [("", "Any that was let through"), *((each, title) for each, (title, _) in OUTCOMES.items())]
 EVERY_WORD: Final[Mapping[str, object]] = MappingProxyType(
-    {"outcomes": OUTCOMES, "purpose_of": purpose, "category_of": category, "reason_of": reason, "fix_of": fix}
+    {"outcomes": OUTCOMES, "purpose_of": purpose, "category_of": kind, "reason_of": reason, "fix_of": fix}
 )
