@@ -1,13 +1,18 @@
 """Each rule finds the connector that breaks it. A good folder is spoiled in one place; the rule that should notice does."""
 
 import shutil
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from connectors.contract import CallbackRefused
 from connectors.folder import Connector
 from connectors.registry import Registry
 from connectors.scaffold import write_connector
+from tests.conformance.harness import CANARY
 from tests.conformance.rules import obey, rules
 
 OAUTH_ROOT = Path(__file__).parent / "oauth_root"
@@ -212,9 +217,30 @@ async def test_a_connector_that_smuggles_by_way_of_a_closed_shape_finds_nothing(
     await obey(BY_NAME["what_is_not_declared_never_leaves"], connector)
 
 
+@pytest.mark.parametrize("raised", [KeyError("x"), UnicodeError("x"), CallbackRefused])
+async def test_an_envelope_that_breaks_on_headers_or_quotes_them_is_noticed(raised: Any) -> None:
+    def envelope(raw_body: bytes, headers: Mapping[str, str]) -> bytes:
+        raise Quoting() if raised is CallbackRefused else raised
+
+    spoiled = replace(Registry.load().connector("google"), envelope=envelope)
+    with pytest.raises((AssertionError, KeyError, UnicodeError)):
+        await obey(BY_NAME["an_envelope_is_read_or_refused_and_nothing_else"], spoiled)
+
+
+class Quoting(CallbackRefused):
+    """A refusal that says what was in the message."""
+
+    def __init__(self) -> None:
+        super().__init__("refused")
+
+    def __str__(self) -> str:
+        return CANARY
+
+
 def test_every_rule_is_tried_here_or_by_the_echo() -> None:
     tried = {rule for rule, *_ in (*SPOILT, *SPOILT_MESSAGES)}
     elsewhere = {
+        "an_envelope_is_read_or_refused_and_nothing_else",
         "identifiers_are_opaque_where_the_family_says_so",
         "what_is_not_declared_never_leaves",
         "what_the_clinic_withholds_never_leaves",
