@@ -84,6 +84,8 @@ def _needs(
 ) -> Iterator[Todo]:
     manifest, grant = connector.manifest, connection.grant
     here = f"/settings/integrations/{connector.id}"
+    if connection.reconnect_needed:
+        yield Todo("The vendor accepts what it granted no more; every call is refused. Connect it again.")
     if not grant.features:
         yield Todo("No feature is switched on, so nothing can leave.", here, "Switch features on")
     if connection.expires_at is not None:
