@@ -46,6 +46,7 @@ async def test_what_left_is_in_the_picture_and_in_the_table(holder: SignedIn, ho
         == 2
     )
     assert 'aria-label="Billing through Stripe to Stripe, Inc., United States: 2 disclosures"' in page
+    assert ">Stripe</text>" in page  # two disclosures of two kinds each are not four
     for day in ("days=7", "days=365", "from=2020-01-01&until=2030-01-01"):
         assert "Stripe, Inc." in (await owner.get(f"{MAP}?{day}")).text, day
     assert "Nothing left" in (await owner.get(f"{MAP}?from=2020-01-01&until=2020-02-01")).text
