@@ -485,3 +485,12 @@ async def test_what_is_declared_stands_beside_what_left(holder: SignedIn, house:
     none = await auditor.get("/settings/subprocessors/payments/stripe?from=2026-01-02&until=2026-01-01")
     assert none.status_code == 400
     assert "It ends before it begins." in none.text
+
+
+async def test_every_connector_that_there_is_has_its_page(holder: SignedIn, house: House) -> None:
+    tenant = await house.rooms.connections.create_tenant("nothing connected")
+    owner = await holder(tenant=tenant)
+    for connector in house.rooms.registry.connectors.values():
+        page = await owner.get(f"/settings/integrations/{connector.id}")
+        assert page.status_code == 200, connector.id
+        assert connector.manifest.recipient.legal_name.partition("'")[0] in page.text
