@@ -8,7 +8,6 @@ from pydantic import AwareDatetime, Field, model_validator
 from connectors.contract import Content, Exchange
 from connectors.teams.fields import (
     ChatId,
-    ClientState,
     Cursor,
     GroupId,
     JoinUrl,
@@ -132,9 +131,6 @@ class WatchShifts(Disclosed):
     """Be told of every change of a team's shifts for some time, at most six hours."""
 
     team: Team
-    client_state: Annotated[
-        ClientState, discloses(Category.OPERATIONAL, "the callback's secret, which each notification must name")
-    ]
     minutes: Minutes
 
 

@@ -1,7 +1,7 @@
 """Graph's change notifications: answer the handshake, compare the secret in every item, read the items under our names.
 
 Graph signs nothing: a notification is genuine if each item names the secret that its subscription was made with
-(clientState), which is the connection's callback secret. Rich notifications (notifications.py) are not asked for: the
+(clientState), a token that only the gateway can make. Rich notifications (notifications.py) are not asked for: the
 contract hands secrets to `verify` only, and Graph offers none for shifts.
 """
 

@@ -86,7 +86,7 @@ async def delete_shift(fields: DeleteShift, egress: Egress) -> VendorAnswer:
 async def watch_shifts(fields: WatchShifts, egress: Egress) -> VendorAnswer:
     """Have Graph tell us of every change of a team's shifts."""
     team = allowed(fields.team, egress)
-    if egress.callback_url is None:
+    if egress.callback_url is None or egress.callback_token is None:
         raise Rejected("callback_url_missing")
     wanted = {
         "changeType": "created,updated,deleted",
@@ -94,7 +94,7 @@ async def watch_shifts(fields: WatchShifts, egress: Egress) -> VendorAnswer:
         "lifecycleNotificationUrl": egress.callback_url,  # can only be given now
         "resource": f"/teams/{team}/schedule/shifts",
         "expirationDateTime": _ends(fields.minutes, egress),
-        "clientState": fields.client_state,
+        "clientState": egress.callback_token,
         "latestSupportedTlsVersion": "v1_2",
     }
     response = await _ask(egress, "POST", "/subscriptions", wanted)

@@ -73,12 +73,6 @@ TimeOffId = Annotated[
 #: Where a list goes on. It is Graph's own token and never an address: what is asked is always built here.
 CURSOR: Final = r"[0-9A-Za-z_.~=+/!*:,-]{1,2048}"
 Cursor = Annotated[str, StringConstraints(pattern=f"^{CURSOR}$"), Field(examples=["cGFnZTox"])]
-#: The word that every notification must name (Graph: clientState), which is the callback's secret here.
-ClientState = Annotated[
-    str,
-    StringConstraints(pattern=r"^[0-9A-Za-z_-]{32,128}$"),
-    Field(examples=["k3JtQ9vXw2ZpL7sYb5RcN8mF4hGdT6aE"], repr=False),
-]
 ChatId = Annotated[
     str,
     StringConstraints(pattern=r"^[0-9A-Za-z:_.@-]{1,255}$"),

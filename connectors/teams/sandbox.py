@@ -23,13 +23,11 @@ from connectors.teams import sandbox_watch as watching
 from connectors.teams.codes import NOTICES
 from connectors.teams.sandbox_directory import ACCOUNT, Directory, Refused
 from connectors.teams.sandbox_permissions import NEEDS, WATCHED
-from connectors.teams.sandbox_watch import CALLBACK_URL
 
-__all__ = ["ACCOUNT", "CALLBACK_SECRET", "CALLBACK_URL", "CREDENTIAL", "OAUTH_CLIENT", "SETTINGS", "approve", "create"]
+__all__ = ["ACCOUNT", "CREDENTIAL", "OAUTH_CLIENT", "SETTINGS", "approve", "create"]
 
 CREDENTIAL: Final = "graph-token-0123456789"
 OAUTH_CLIENT: Final = ("0d3b6c1e-5a7f-4e2b-9c8d-1f2a3b4c5d6e", "sandbox-client-secret")
-CALLBACK_SECRET: Final = "k3JtQ9vXw2ZpL7sYb5RcN8mF4hGdT6aE"  # noqa: S105 (opens nothing but this sandbox)
 SETTINGS: Final = {"teams": held.TEAM, "teams_app": held.APP}
 #: What an administrator of the sandbox's directory allowed the application. The one for notices comes with the Teams app.
 GRANTED: Final = frozenset(
@@ -45,10 +43,9 @@ Act = Callable[[Request, Directory], Awaitable[Response]]
 
 @dataclass
 class Sandbox:
-    """The sandbox's state; `callback_url` is the demo's to set and Graph's to ignore: each watch names its own."""
+    """The sandbox's state; whom it tells of changes is said by each watch."""
 
     directory: Directory
-    callback_url: str | None = None
     refused: int = 0
     """How many requests lacked a permission."""
     switches: dict[str, Any] = field(default_factory=lambda: {"rate_limited": False})

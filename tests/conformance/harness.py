@@ -115,7 +115,7 @@ def sandbox_egress(connector: Connector, **given: Any) -> DirectEgress:
     sandbox = connector.module("sandbox")
     client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=sandbox.create()))
     usual = {"credential": sandbox.CREDENTIAL, "base_url": connector.manifest.base_url}
-    known = {"account": getattr(sandbox, "ACCOUNT", None), "callback_url": getattr(sandbox, "CALLBACK_URL", None)}
+    known = {"account": getattr(sandbox, "ACCOUNT", None)}
     if connector.manifest.callback is not None and connector.manifest.callback.token:
         known |= {"callback_url": HOOK, "callback_token": TOKEN}
     given = {**usual, **known, **given}

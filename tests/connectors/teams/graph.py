@@ -15,7 +15,7 @@ from connectors.registry import Registry
 from connectors.teams import sandbox
 from connectors.teams.sandbox_directory import Directory
 from scopes.minimize import minimize_answer
-from tests.conformance.harness import DirectEgress, perform
+from tests.conformance.harness import HOOK, TOKEN, DirectEgress, perform
 
 TEAMS: Final = Registry.load().connector("teams")
 BASE: Final = TEAMS.manifest.base_url
@@ -42,7 +42,7 @@ class Graph:
         return held
 
     def door(self, **given: Any) -> DirectEgress:
-        usual = {"credential": sandbox.CREDENTIAL, "base_url": BASE, "callback_url": sandbox.CALLBACK_URL}
+        usual = {"credential": sandbox.CREDENTIAL, "base_url": BASE, "callback_url": HOOK, "callback_token": TOKEN}
         return DirectEgress(TEAMS.manifest, self.http, **{**usual, **given})
 
     async def call(self, name: str, payload: Mapping[str, Any], **given: Any) -> dict[str, Any]:

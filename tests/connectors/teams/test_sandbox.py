@@ -26,7 +26,7 @@ NEW = {
     "starts_at": "2026-01-15T10:00:00+01:00",
     "ends_at": "2026-01-15T17:00:00Z",
 }
-WATCHING = {"team": TEAM, "client_state": sandbox.CALLBACK_SECRET, "minutes": 360}
+WATCHING = {"team": TEAM, "minutes": 360}
 REMARKS = ("Roe", "Dialysis", "sick", "dentist", "s3cret", "123456789", "darkPink", "results")
 
 
@@ -150,8 +150,9 @@ async def test_graph_takes_no_longer_watch_than_six_hours_and_none_of_the_past(g
 
 
 async def test_no_watch_is_asked_for_where_nobody_can_be_told(graph: Graph) -> None:
-    refused = await refusal(graph.call("watch_shifts", WATCHING, callback_url=None))
-    assert (type(refused), refused.code) == (Rejected, "callback_url_missing")
+    for lacking in ({"callback_url": None}, {"callback_token": None}):
+        refused = await refusal(graph.call("watch_shifts", WATCHING, **lacking))
+        assert (type(refused), refused.code) == (Rejected, "callback_url_missing")
     assert graph.requests == []
 
 

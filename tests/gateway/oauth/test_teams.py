@@ -174,10 +174,7 @@ async def test_a_shift_that_staff_change_is_heard_each_time_and_nobody_else_s_wo
     await clinic.connected(READS)
     rooms = clinic.house.rooms
     connection = (await rooms.connections.present(clinic.oauth.tenant)).connection("teams")
-    manifests = {"teams": rooms.registry.connector("teams").manifest}
-    await rooms.callbacks.add_secret(clinic.oauth.actor, connection.id, sandbox.CALLBACK_SECRET, manifests)
-    payload = {"team": TEAM, "client_state": sandbox.CALLBACK_SECRET, "minutes": 360}
-    watch = await clinic.call("watch_shifts", payload)
+    watch = await clinic.call("watch_shifts", {"team": TEAM, "minutes": 360})
     assert watch.outcome is Outcome.ACCEPTED, (
         watch.code
     )  # the handshake went by way of the gateway's own door for vendors
@@ -221,6 +218,6 @@ def _item(clinic: Clinic, watch: str) -> dict[str, Any]:
     return {
         "subscriptionId": watch,
         "subscriptionExpirationDateTime": clinic.directory.watches[watch]["expirationDateTime"],
-        "clientState": sandbox.CALLBACK_SECRET, "tenantId": ACCOUNT, "changeType": "updated",
+        "clientState": clinic.directory.watches[watch]["clientState"], "tenantId": ACCOUNT, "changeType": "updated",
         "resource": f"teams('{TEAM}')/schedule/shifts('{SHIFT}')",
     }  # fmt: skip
