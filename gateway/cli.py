@@ -343,13 +343,26 @@ async def _until_stopped(*first: Awaitable[None]) -> None:
 
 async def _introduce(clinic: Demo, *, as_json: bool) -> None:
     """Say where the demo is, make the example call and show its disclosure."""
-    from gateway.example import made, shown
+    from gateway.errors import Refused
+    from gateway.example import introduced, made, shown
 
     if as_json:
         typer.echo(_line(clinic.line()))
-        typer.echo(_line((await made(clinic)).line()))
+    try:
+        example = await made(clinic)
+    except Refused as refused:  # by what the user has set since: the clinic is open all the same
+        said = "; ".join(f"{reason.code}: {reason.what}" for reason in refused.reasons)
+        if as_json:
+            typer.echo(_line({"example": None, "refused": said}))
+        else:
+            typer.echo(f"\nThe example call is refused now, as the clinic's rules say ({said}).")
+            introduced(clinic)
+        return
+    if as_json:
+        typer.echo(_line(example.line()))
     else:
-        shown(clinic, await made(clinic))
+        shown(example)
+        introduced(clinic)
 
 
 def _line(fields: dict[str, Any]) -> str:

@@ -70,7 +70,7 @@ async def made(clinic: Demo) -> Example:
     return Example(answer, [orjson.loads(body) for body in bodies], proof)
 
 
-def shown(clinic: Demo, example: Example) -> None:
+def shown(example: Example) -> None:
     """Print it for a person."""
     console = Console()
     intent, outcome = example.entries[0], example.entries[-1]
@@ -93,6 +93,11 @@ def shown(clinic: Demo, example: Example) -> None:
     )
     console.print()
     console.print(Panel(table, title="An example call, and what the ledger says about it", expand=False))
+
+
+def introduced(clinic: Demo) -> None:
+    """Print where the demo is and what to try."""
+    console = Console()
     console.print()
     console.print("[bold]Clinic Gateway[/] serves on", clinic.url, style="bold", highlight=False)
     owner = clinic.people["owner"]
