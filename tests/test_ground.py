@@ -74,6 +74,10 @@ def test_no_file_names_a_folder_of_one_machine() -> None:
     assert found(MACHINE) == []
 
 
+def test_no_file_holds_marks_of_a_merge() -> None:
+    assert found(re.compile(r"^(<{7}|={7}|>{7})( |$)", re.MULTILINE)) == []
+
+
 def test_nothing_is_left_for_later() -> None:
     assert found(UNFINISHED) == []
 

@@ -209,7 +209,6 @@ async def test_the_package_by_the_gateway_s_own_door_does_what_we_do() -> None:
                     account=sandbox.ACCOUNT,
                     repeat=Repeat.IF_UNSENT,
                     settings=sandbox.SETTINGS,
-                    callback_url=None,
                 )
                 await send(passage)
                 assert passage.attempts == 1
