@@ -39,6 +39,11 @@ async def connect(client: httpx2.AsyncClient, connector: Connector, *, subject: 
     if manifest.agreements.needed:
         signed = {"kind": "dpa", "services": list(manifest.agreements.services), "from": SINCE}
         assert (await client.put(f"/v1/agreements/{connector.id}", json=signed)).status_code == 200
+    await agree(client, connector, subject=subject, said=said)
+
+
+async def agree(client: httpx2.AsyncClient, connector: Connector, *, subject: str, said: str) -> None:
+    """Register a text and a consent for each action that reaches a person."""
     for action in connector.actions.values():
         if action.message:
             await _worded(client, action)

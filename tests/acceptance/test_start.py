@@ -21,7 +21,7 @@ from connectors.example import example_of
 from connectors.registry import Registry
 from gateway.serve import listening, serving
 from tests.acceptance.clinics import Prepared, prepared
-from tests.acceptance.connecting import connect, payload_of, takes_a_key
+from tests.acceptance.connecting import agree, connect, payload_of, takes_a_key
 from tests.acceptance.pages import connected_on_pages
 from tests.acceptance.programs import COMMAND, ROOT, Program, environment, running, servers_in
 from tests.acceptance.test_demo import free_port
@@ -115,8 +115,8 @@ async def _at_work(url: str, clinic: Prepared, vendor: Vendor, program: Program)
     async with httpx2.AsyncClient(base_url=url, headers=clinic.headers, trust_env=False, timeout=30) as client:
         bodies = []
         for connector in registry.connectors.values():
-            if takes_a_key(connector):
-                await connect(client, connector, subject="patient-4711", said="on paper")
+            allow = connect if takes_a_key(connector) else agree
+            await allow(client, connector, subject="patient-4711", said="on paper")
             for action in connector.actions.values():
                 given = {"connector": connector.id, "action": action.name, "purpose": sorted(action.purposes)[0]}
                 payload = payload_of(action, example_of(action.shape, optional=False))
