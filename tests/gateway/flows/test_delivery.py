@@ -285,7 +285,11 @@ async def test_two_endpoints_know_a_subject_by_two_names_and_its_events_are_numb
         await happened(house, clinic, subject="patient-4711")
     await attempt(house, clinic, first)
     await attempt(house, clinic, second)
-    assert [heard.said["sequence"] for heard in listener.heard] == [1, 2, 1, 2]
+    numbers = [heard.said["sequence"] for heard in listener.heard]
+    assert (sorted(numbers[:2]), sorted(numbers[2:])) == (
+        [1, 2],
+        [1, 2],
+    )  # both are on their way at once: no order is promised
     names = [heard.said["subject"] for heard in listener.heard]
     assert names[0] == names[1] != names[2] == names[3]
     assert not any(b"4711" in heard.body for heard in listener.heard)
