@@ -132,7 +132,7 @@ class Passkeys:
                 expected_origin=origin, credential_public_key=row.public_key,
                 credential_current_sign_count=row.sign_count, require_user_verification=True,
             )  # fmt: skip
-        except Exception:
+        except Exception:  # hostile input breaks the package in many ways, and its text may repeat it
             raise InvalidRequest(_WRONG) from None
         async with self._store.person(person) as connection:
             await rows.used_passkey(connection, person, row.id, checked.new_sign_count, self._clock())
