@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -27,12 +28,15 @@ from gateway.keyfiles import write_once
 from gateway.oauth.clients import Client
 from gateway.people import Role
 from gateway.serve import listening, serving, url_of
+from gateway.store.embedded.lock import FileLock
 from scopes.agreement import AgreementKind
 from scopes.scope import Area, Scope, Verb
 from scopes.vocabulary import ConnectionState
 
 EVERYTHING = tuple(Scope(area, verb) for area in Area for verb in Verb)
 _KEPT = "demo.json"  # the demo's tenant, key and people, in the data folder, readable by its owner only
+_TURN = "demo.lock"
+_TURN_SECONDS = 0.05
 _DOMAIN = "demo.example"
 _ORDERS = {
     "messaging": ("messaging/whatsapp", "messaging/twilio")
@@ -79,9 +83,10 @@ async def running(settings: Settings, *, any_port: bool = False) -> AsyncIterato
         }
         house = await stack.enter_async_context(opened(settings, sandboxes=sandboxes))
         house.rooms.oauth.served_at = url_of(listener)
-        tenant, api_key, people = await _clinic(house)
-        for connector_id, vendor in vendors.items():
-            await _connected(house, tenant, house.rooms.registry.connector(connector_id), vendor)
+        async with _alone(settings):
+            tenant, api_key, people = await _clinic(house)
+            for connector_id, vendor in vendors.items():
+                await _connected(house, tenant, house.rooms.registry.connector(connector_id), vendor)
         await stack.enter_async_context(Jobs(house.rooms).running())
         url = await stack.enter_async_context(serving(house.web, listener))
         house.rooms.callbacks.served_at = url
@@ -95,6 +100,15 @@ async def running(settings: Settings, *, any_port: bool = False) -> AsyncIterato
         yield Demo(url, api_key, tenant, house, people, phones)
 
 
+@asynccontextmanager
+async def _alone(settings: Settings) -> AsyncIterator[None]:
+    """Demos that start on one folder at once furnish its clinic one after the other: the later ones find it there."""
+    with closing(FileLock(settings.data_dir / _TURN)) as lock:
+        while not lock.take():  # noqa: ASYNC110 (another process ends: there is no event to wait for)
+            await asyncio.sleep(_TURN_SECONDS)
+        yield
+
+
 async def _clinic(house: House) -> tuple[UUID, str, Mapping[str, Mapping[str, str]]]:
     """The demo's clinic, its API key and its people, from the data folder or new."""
     kept = house.settings.data_dir / _KEPT
@@ -104,7 +118,6 @@ async def _clinic(house: House) -> tuple[UUID, str, Mapping[str, Mapping[str, st
         for family, vendors in _ORDERS.items():
             await house.rooms.connections.set_order(_demo(tenant), family, vendors)
         made = {"tenant": str(tenant), "api_key": api_key, "people": await _invented(house)}
-        # Another demo on the same folder may have been faster: then it is its clinic that both show.
         write_once(kept, orjson.dumps(made).decode())
     known = orjson.loads(kept.read_bytes())
     tenant = UUID(known["tenant"])
@@ -137,9 +150,8 @@ async def _peopled(house: House, tenant: UUID, people: Mapping[str, Mapping[str,
         given = people[role]
         if await accounts.person_of(given["email"]) is not None:
             continue
-        with suppress(Conflict):  # another demo on the same folder was faster
-            person = await accounts.create(name, email=given["email"], password=given["password"])
-            await accounts.join(_demo(tenant), person, role)
+        person = await accounts.create(name, email=given["email"], password=given["password"])
+        await accounts.join(_demo(tenant), person, role)
 
 
 async def _connected(house: House, tenant: UUID, connector: Connector, vendor: Any) -> None:
@@ -164,15 +176,14 @@ async def _connected(house: House, tenant: UUID, connector: Connector, vendor: A
         account=getattr(sandbox, "ACCOUNT", None),
         settings=getattr(sandbox, "SETTINGS", {}),
     )
-    with suppress(Conflict):  # another demo on the same folder was faster
-        made = await begin(_demo(tenant), wish, house.rooms)
-        if made.address is not None:
-            await _allowed(house, made.address, sandbox, vendor)
-        if any(connector.manifest.needs_agreement(action) for action in connector.manifest.actions.values()):
-            signed = Terms(kind=AgreementKind.DPA, services=rule.services, since=house.rooms.clock())
-            await agree(_demo(tenant), connector.id, signed, house.rooms)
-        for text in texts_of(connector):
-            await register(_demo(tenant), text, house.rooms)
+    made = await begin(_demo(tenant), wish, house.rooms)
+    if made.address is not None:
+        await _allowed(house, made.address, sandbox, vendor)
+    if any(connector.manifest.needs_agreement(action) for action in connector.manifest.actions.values()):
+        signed = Terms(kind=AgreementKind.DPA, services=rule.services, since=house.rooms.clock())
+        await agree(_demo(tenant), connector.id, signed, house.rooms)
+    for text in texts_of(connector):
+        await register(_demo(tenant), text, house.rooms)
 
 
 async def _allowed(house: House, address: str, sandbox: Any, vendor: Any) -> None:
