@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from connectors.told import RecordKind, RecordsWanted, Told
+from scopes.fault import Fault
 
 if TYPE_CHECKING:
     import httpx2
@@ -96,14 +97,6 @@ class Body:
 
     length: int
     chunks: Callable[[], AsyncIterator[bytes]] = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Where a document does not fit the network's profiles. Holds no value of it."""
-
-    path: str
-    message: str
 
 
 class Network(Protocol):

@@ -165,7 +165,7 @@ class Records:
         A visit that is named with another patient's reference is none.
         """
         clinic = await self._connections.clinic(tenant)
-        wanted = {found: name.patient for name in names if (found := _id_of(name.reference)) is not None}
+        wanted = {visit: name.patient for name in names if (visit := _id_of(name.reference)) is not None}
         async with self._store.tenant(tenant) as connection:
             visits = {row.id: row for row in await rows.contexts(connection, tenant, list(wanted))}
             found = await rows.of_contexts(connection, tenant, list(visits))
