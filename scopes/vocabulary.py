@@ -162,6 +162,8 @@ class CredentialKind(StrEnum):
 
     API_KEY = "api_key"
     OAUTH2 = "oauth2"
+    SESSION = "session"
+    """The vendor knows the gateway alone: the operator's registration gives one token for every clinic behind it."""
 
 
 class Repeat(StrEnum):
