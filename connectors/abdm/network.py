@@ -5,8 +5,8 @@ So a message counts only for a facility that is ours and for something that is o
 network, never to an address in the message.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from connectors.abdm import callbacks
@@ -22,7 +22,8 @@ from connectors.abdm.session import (
     read_session,
     session_request,
 )
-from connectors.network import Body, Entry, Fault, Key, Letter
+from connectors.errors import CallbackRefused
+from connectors.network import Body, Chunks, Entry, Fault, Key, Letter, Place
 from connectors.told import RecordKind, RecordsWanted, Told
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ __all__ = [
 ]
 
 PREFIX: Final = "/abdm"
+_KEYS_LAST: Final = timedelta(days=1)
 
 
 def outside(path: str, headers: Mapping[str, str]) -> Letter:
@@ -73,16 +75,17 @@ def read(path: str, letter: Letter, raw_body: bytes) -> Told | None:
 
 def check(document: Mapping[str, Any]) -> list[Fault]:
     """Where a document does not fit the profiles of India's National Resource Centre for EHR Standards."""
-    from connectors.abdm import fhir
+    from connectors.abdm.fhir import conformance
 
-    return [Fault(fault.path, fault.message) for fault in fhir.check(dict(document))]
+    return [Fault(fault.path, fault.message) for fault in conformance.check(document)]
 
 
 def kind_of(document: Mapping[str, Any]) -> RecordKind | None:
     """What kind a document is."""
-    from connectors.abdm import fhir
+    from connectors.abdm.fhir.kinds import hi_type
 
-    return fhir.kind_of(document)
+    found = hi_type(document)
+    return None if found is None else RecordKind(found.value)
 
 
 def categories_of(document: Mapping[str, Any]) -> "frozenset[Category]":
@@ -106,17 +109,27 @@ def document_of(kind: RecordKind, record: Mapping[str, Any], *, document: str, n
     return fhir.document_of(kind, record, document=document, now=now)
 
 
-def sealed(
-    entry: Entry, chunks: Callable[[], AsyncIterator[bytes]], wanted: RecordsWanted, *, page: int, pages: int
-) -> Body:
-    """One page of a push, under a key pair and a nonce of its own."""
+def sealed(entry: Entry, chunks: Chunks, wanted: RecordsWanted, *, place: Place) -> Body:
+    """One page of a push, under a key pair and a nonce of its own. Raises CallbackRefused for a key that can't be used."""
+    from connectors.abdm.crypto import CryptoError
+    from connectors.abdm.push import Page, Peer
+
+    page = Page(
+        transaction=wanted.transaction,
+        index=place.page,
+        count=place.pages,
+        keys_expire_at=place.now + _KEYS_LAST,
+        first_number=int(place.settings.get("first_page", "0")),
+        raw_key=place.settings.get("key_form", "x509") == "raw",
+    )
+    try:
+        return page.body(entry, chunks, Peer(wanted.key, wanted.nonce))
+    except CryptoError:
+        raise CallbackRefused("key_refused") from None
+
+
+def push_request(url: str, body: Body, *, token: str | None, settings: Mapping[str, str]) -> "httpx2.Request":
+    """The request that carries a page. A session's token opens the gateway for whoever gets it: a clinic may leave it out."""
     from connectors.abdm import push
 
-    return push.sealed(entry, chunks, wanted, page=page, pages=pages)
-
-
-def push_request(url: str, body: Body, *, token: str | None) -> "httpx2.Request":
-    """The request that carries a page."""
-    from connectors.abdm import push
-
-    return push.push_request(url, body, token=token)
+    return push.push_request(url, body, token=token if settings.get("push_token", "session") == "session" else None)
