@@ -191,7 +191,5 @@ class Network(Protocol):
         Raises CallbackRefused where the key that came with the request is none that can be used.
         """
 
-    def push_request(
-        self, url: str, body: Body, *, token: str | None, settings: Mapping[str, str]
-    ) -> httpx2.Request:
+    def push_request(self, url: str, body: Body, *, token: str | None, settings: Mapping[str, str]) -> httpx2.Request:
         """The request that carries it. `token` is a session's; it is left out where the clinic's settings say so."""
