@@ -44,7 +44,7 @@ LAYERS = (
     (5, "gateway/jobs.py"),
     (
         6,
-        "gateway/cli.py gateway/cli_people.py gateway/cli_clients.py gateway/app.py gateway/serve.py "
+        "gateway/cli.py gateway/cli_people.py gateway/cli_clients.py gateway/cli_abdm.py gateway/app.py gateway/serve.py "
         "gateway/keyfiles.py gateway/demo.py "
         "gateway/demo_texts.py gateway/demo/*.py gateway/doctor.py gateway/example.py",
     ),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # half a second to import
 LANE: Final = "lane"
 CALLBACK: Final = "callback"
 WAITING: Final = "waiting"
+LETTER: Final = "letter"
 
 _TABLES: Final = "pgqueuer, pgqueuer_log, pgqueuer_statistics, pgqueuer_schedules"
 _SEQUENCES: Final = """
