@@ -83,7 +83,7 @@ def read_folder(root: Path, folder: Path) -> Connector:
     exchanges, content = _models(root, folder, package)
     client = _module(folder, package, "client")
     callback = cast("Callback", _module(folder, package, "callback")) if manifest.callback else None
-    network = cast("Network", _module(folder, package, "network")) if manifest.credential.session else None
+    network = _network(folder, package, manifest)
     check_features(folder, manifest, callback)
     check_scopes(folder, manifest)
     check_agreements(folder, manifest)
@@ -108,6 +108,13 @@ def read_folder(root: Path, folder: Path) -> Connector:
         network=network,
         package=package,
     )
+
+
+def _network(folder: Path, package: str, manifest: Manifest) -> Network | None:
+    """The module that knows a network's form, where the recipient is one: whose session is the gateway's must have it."""
+    if manifest.credential.session is None and not (folder / "network.py").is_file():
+        return None
+    return cast("Network", _module(folder, package, "network"))
 
 
 def package_of(root: Path) -> str:
