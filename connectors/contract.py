@@ -168,6 +168,8 @@ class Action:
     manifest: Manifest = field(repr=False, compare=False)
     inner: bool = False
     """Whether only the gateway makes it: no host can ask for it."""
+    requested: bool = False
+    """Whether it answers what a person asked for a moment ago."""
     elsewhere: bool = False
     """Whether it goes to an address that the network named, by a flow of the gateway's and not by `perform`."""
 
@@ -205,6 +207,7 @@ class Action:
             agreement=self.agreement,
             regions=frozenset(self.manifest.recipient.regions),
             message=self.message,
+            requested=self.requested,
         )
 
 

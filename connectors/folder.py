@@ -209,6 +209,7 @@ def _action(
         perform=_elsewhere if entry.elsewhere else _perform(folder / "client.py", client, name, exchange),
         manifest=manifest,
         inner=entry.inner,
+        requested=entry.requested,
         elsewhere=entry.elsewhere,
     )
 

@@ -173,6 +173,9 @@ class ActionEntry(Part):
     An `inner` action only the gateway makes, as one step of an exchange with a network: no host can ask for it. With
     `elsewhere` it goes past the recipient's own hosts, to an address that the network named for this one time, and the
     flow that makes it builds the request with the connector's network.py: client.py has no function for it.
+
+    A `requested` one answers what a person asked for a moment ago, such as a code that they wait for: it needs no consent
+    of theirs and keeps no quiet hours; that they said STOP counts all the same.
     """
 
     purposes: tuple[Purpose, ...] = Field(min_length=1)
@@ -182,10 +185,13 @@ class ActionEntry(Part):
     service: Name | None = None
     agreement_needed: bool | None = None
     inner: bool = False
+    requested: bool = False
     elsewhere: bool = False
 
     @model_validator(mode="after")
     def _goes_elsewhere_from_within(self) -> Self:
+        if self.requested and not self.inner:
+            raise ValueError("only the gateway knows what a person just asked for: a requested action is inner")
         if self.elsewhere and not self.inner:
             raise ValueError("only an inner action may go elsewhere")
         return self

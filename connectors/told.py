@@ -57,6 +57,10 @@ class Problem:
     """What went wrong there: the network's code in its one spelling, never its words."""
 
     code: str
+    word: str = "refused"
+    """What it comes down to, as the answers of actions say it: `link_token_refused`, `too_soon`."""
+    again_seconds: float | None = None
+    """When it may be tried again, where time helps."""
 
 
 class Setback(StrEnum):

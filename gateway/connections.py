@@ -195,6 +195,14 @@ class Connections:
             await keys.add(connection, tenant, self._vault.new_data_key(tenant, new_id()))
         return tenant
 
+    async def name_of(self, tenant: UUID) -> str:
+        """What a clinic is called. Raises NotFound."""
+        async with self._store.tenant(tenant) as connection:
+            row = await tenants.find(connection, tenant)
+        if row is None:
+            raise NotFound("there is no such clinic")
+        return row.name
+
     async def connect(self, actor: Actor, new: NewConnection, also: Also | None = None) -> Connection:
         """Connect: checked, sealed, granted and recorded at once, with what else belongs to that transaction."""
         manifest, tenant = new.manifest, actor.tenant

@@ -20,7 +20,7 @@ import asyncpg
 
 from gateway.errors import Unavailable
 from gateway.flows import due, housekeeping, inbound, lane, leave, tally, tokens
-from gateway.flows.network import reading, watching
+from gateway.flows.network import asking, linking, reading, watching
 from gateway.flows.rooms import Rooms
 from gateway.flows.settle import StillUnderWay
 from gateway.log import Log
@@ -139,6 +139,8 @@ class Jobs:
         loop.schedule("callbacks", _EVERY_TEN_MINUTES, accepts_context=False)(self._callbacks)
         loop.schedule("waiting", _EVERY_TEN_MINUTES, accepts_context=False)(self._overdue)
         loop.schedule("tokens", _EVERY_MINUTE, accepts_context=False)(self._tokens)
+        loop.entrypoint(queue.NETWORK, accepts_context=False)(self._network)
+        loop.schedule("requests", _EVERY_MINUTE, accepts_context=False)(self._requests)
         loop.schedule("letters", _EVERY_MINUTE, accepts_context=False)(self._letters)
         loop.schedule("bridges", _EVERY_TEN_MINUTES, accepts_context=False)(self._bridges)
         loop.schedule("housekeeping", _EVERY_HOUR, accepts_context=False)(self._housekeeping)
@@ -237,6 +239,13 @@ class Jobs:
         """Whether networks still know us: somebody may have moved their address while we were away."""
         await self.ready.wait()
         await self._kept_house(lambda rooms: watching.watch(rooms, at_start=True))
+
+    async def _network(self, job: Job) -> None:
+        """Tell a network what was planned, or see why nothing was heard of it."""
+        await self._carried(linking.go_on(job.payload or b"", self._rooms), job)
+
+    async def _requests(self, _schedule: Any) -> None:
+        await self._kept_house(asking.wake_due)
 
     async def _letters(self, _schedule: Any) -> None:
         await self._kept_house(reading.wake_letters)

@@ -52,6 +52,8 @@ class ActionRule:
     """Where the recipient processes the data; an empty set is anywhere."""
     message: bool = False
     """Whether it is a message to a person, which says what a template of the clinic's says."""
+    requested: bool = False
+    """Whether the person asked for it a moment ago: then no consent is weighed, and no limit on reaching them."""
     tracks: bool = False
     """Its place is one for advertising or for tracking people (scopes/tracking.py), which no clinic can allow."""
 
@@ -214,8 +216,13 @@ def _no_free_text_is_needed_that_is_off(question: _Question) -> Weighed:
     return [Refusal(Reason.FREE_TEXT_REFUSED, path, fix) for path in sorted(needed)]
 
 
+def _uninvited(question: _Question) -> Channel | None:
+    """The channel on which a person is reached who did not just ask for it."""
+    return None if question.rule.requested else question.rule.channel
+
+
 def _consent_is_given(question: _Question) -> Weighed:
-    channel, purpose = question.rule.channel, question.purpose
+    channel, purpose = _uninvited(question), question.purpose
     if channel is None:
         return _FINE
     reason = consent.lacking(question.standing.consents, purpose, channel, now=question.now)
@@ -280,7 +287,7 @@ def _channel_is_lawful(question: _Question) -> Weighed:
 
 
 def _quiet_hours_are_kept(question: _Question) -> Weighed:
-    channel, policy = question.rule.channel, question.standing.policy
+    channel, policy = _uninvited(question), question.standing.policy
     if channel is None or policy.quiet_hours is None:
         return _FINE
     lives = consent.time_zone(question.standing.consents, question.purpose, channel, now=question.now)
@@ -297,7 +304,7 @@ def _quiet_hours_are_kept(question: _Question) -> Weighed:
 
 
 def _caps_are_kept(question: _Question) -> Weighed:
-    channel, reached, now = question.rule.channel, question.standing.reached, question.now
+    channel, reached, now = _uninvited(question), question.standing.reached, question.now
     if channel is None or not question.standing.policy.caps:
         return _FINE
     found = []
@@ -393,7 +400,7 @@ def _allowed(question: _Question) -> Allowed:
         _ALLOWED.rules,
         given.id if given is not None else None,
         covering.id if covering is not None else None,
-        _reach(rule.channel, standing, now) if rule.channel is not None else None,
+        _reach(rule.channel, standing, now) if _uninvited(question) is not None and rule.channel is not None else None,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from connectors.abdm import consent
 from connectors.abdm.actions import SharedProfile
-from connectors.abdm.errors import ALREADY_LINKED, normalised
+from connectors.abdm.errors import ALREADY_LINKED, met, normalised
 from connectors.abdm.identifiers import address_in, gender_in, mobile_in, number_in
 from connectors.abdm.reading import listed, malformed, part, text, whole, word
 from connectors.errors import CallbackRefused
@@ -207,7 +207,7 @@ def _problem(body: Mapping[str, Any]) -> Problem | None:
     if error is None or error == {} or error == "":
         return None
     code = normalised(error.get("code")) if isinstance(error, Mapping) else None
-    return Problem(code or "unknown")
+    return met(code)
 
 
 def _to_request(body: Mapping[str, Any]) -> str:

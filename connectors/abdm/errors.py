@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from connectors.errors import Ambiguous, ConnectorError, ProviderScopeMissing, ReconnectNeeded, Rejected, TryLater
-from connectors.told import Setback
+from connectors.told import Problem, Setback
 from connectors.wire import error_for, retry_after_seconds
 
 if TYPE_CHECKING:
@@ -168,6 +168,14 @@ def refusal_in(response: "httpx2.Response", *, of_records: bool = False) -> Conn
     if status == 400 and not response.content:
         return Rejected("body_not_understood")  # a field of another type than expected: the network says nothing
     return error_for(status, headers, "access_denied" if status == 403 else None)
+
+
+def met(code: str | None) -> Problem:
+    """What went wrong at the network, from its code in its one spelling: in our word, and when to try again."""
+    if code is None:
+        return Problem("unknown")
+    word, again_seconds = _LATER.get(code, (_REFUSED.get(code, "refused"), None))
+    return Problem(code, word, again_seconds)
 
 
 def problem(word: str) -> dict[str, str]:

@@ -12,8 +12,10 @@ from connectors.contract import Content, Exchange
 from connectors.message import Message
 from connectors.messaging.fields import (
     Code,
+    Digits,
     Meaning,
     MessageId,
+    Minutes,
     Note,
     PaymentUrl,
     PersonName,
@@ -87,6 +89,13 @@ class SendNotice(Message):
     note: Annotated[Note | None, discloses(Category.FREE_TEXT, "a word of the clinic's own")] = None
 
 
+class SendCode(Message):
+    """A code that a person waits for, who asked for it in their own app a moment ago."""
+
+    code: Annotated[Digits, discloses(Category.OPERATIONAL, "the code that proves that the number is theirs")]
+    minutes: Annotated[Minutes, discloses(Category.OPERATIONAL, "how long it holds")]
+
+
 class Sent(Disclosed):
     """What is kept of a message that a vendor took; the number and the words are not."""
 
@@ -124,4 +133,5 @@ ACTIONS: Final = {
     "send_confirmation_request": Exchange(SendConfirmationRequest, Sent),
     "send_payment_link": Exchange(SendPaymentLink, Sent),
     "send_notice": Exchange(SendNotice, Sent),
+    "send_code": Exchange(SendCode, Sent),
 }

@@ -12,9 +12,23 @@ import asyncpg
 from gateway.errors import Unavailable
 from gateway.flows import inbound
 from gateway.flows.expiring import tell_of_expiring
+from gateway.flows.network import desk
 from gateway.flows.rooms import Rooms
 from gateway.log import Log
-from gateway.store import attempts, callbacks, events, jobs, lanes, letters, notices, reaches, replies, waiting
+from gateway.store import (
+    attempts,
+    callbacks,
+    desks,
+    events,
+    jobs,
+    lanes,
+    letters,
+    links,
+    notices,
+    reaches,
+    replies,
+    waiting,
+)
 
 log = Log("gateway.housekeeping")
 
@@ -70,6 +84,8 @@ async def keep_one(tenant: UUID, rooms: Rooms) -> None:
         await notices.drop(connection, tenant, now - NOTICES_KEPT)
         await callbacks.purge(connection, tenant, now - inbound.KEPT)
         await letters.purge(connection, tenant, now - LETTERS_KEPT)
+        await links.purge(connection, tenant, now - LETTERS_KEPT)
+        await desks.purge(connection, tenant, now - desk.KEPT)
         await replies.drop(connection, tenant, now - REPLIES_KEPT)
         await waiting.drop(connection, tenant, now - ROWS_KEPT)
         await reaches.drop(connection, tenant, now - REACHES_KEPT)

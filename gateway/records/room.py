@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+import asyncpg
 import orjson
 
 from connectors.told import ContextName, Identifier, RecordKind
@@ -58,6 +59,9 @@ class Context:
         return str(self.id)
 
 
+Also = Callable[[asyncpg.Connection, Context], Awaitable[None]]
+
+
 class Records:
     """Keeps what a network may find."""
 
@@ -102,8 +106,10 @@ class Records:
             if not await patients.remove(connection, actor.tenant, subject):
                 raise NotFound("nobody is registered under this pseudonym")
 
-    async def keep(self, actor: Actor, new: NewContext) -> tuple[Context, list[UUID]]:
+    async def keep(self, actor: Actor, new: NewContext, also: Also | None = None) -> tuple[Context, list[UUID]]:
         """Keep a visit's documents, for a new visit or one that is kept already; the ids of the new documents.
+
+        `also` is what else belongs to that transaction.
 
         A document that is there already, byte for byte, is not kept twice. Raises NotFound where the patient is not
         registered, and Conflict where the reference is another patient's.
@@ -130,12 +136,14 @@ class Records:
                     await rows.add(connection, tenant, fresh, list(sealed_parts(clinic, record, frozen.content)))
                     there.add(fresh.sha256)
                     added.append(record)
-            kinds = await rows.of_contexts(connection, tenant, [row.id])
-        return _context(clinic, row, kinds), added
+            context = _context(clinic, row, await rows.of_contexts(connection, tenant, [row.id]))
+            if also is not None:
+                await also(connection, context)
+        return context, added
 
     async def context(self, tenant: UUID, context: UUID) -> Context:
         """One visit. Raises NotFound."""
-        found = await self._contexts(tenant, [context])
+        found = await self.contexts(tenant, [context])
         if not found:
             raise NotFound("there is no such care context")
         return found[0]
@@ -195,7 +203,8 @@ class Records:
             yield opened_part(clinic, record, number, sealed)
             number += 1
 
-    async def _contexts(self, tenant: UUID, ids: Sequence[UUID]) -> list[Context]:
+    async def contexts(self, tenant: UUID, ids: Sequence[UUID]) -> list[Context]:
+        """The visits of these ids, as far as there are any."""
         async with self._store.tenant(tenant) as connection:
             found = await rows.contexts(connection, tenant, ids)
         return await self._opened(tenant, found)

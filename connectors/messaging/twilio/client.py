@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from connectors.contract import Egress, ReconnectNeeded, Rejected, VendorAnswer
-from connectors.messaging.actions import SendConfirmationRequest, SendNotice, SendPaymentLink, SendReminder
+from connectors.messaging.actions import SendCode, SendConfirmationRequest, SendNotice, SendPaymentLink, SendReminder
 from connectors.messaging.twilio import answers
 from connectors.wire import build_request, wording_of
 
@@ -38,6 +38,11 @@ async def send_payment_link(fields: SendPaymentLink, egress: Egress) -> VendorAn
 async def send_notice(fields: SendNotice, egress: Egress) -> VendorAnswer:
     """Send a word of the clinic's."""
     return await _send(fields.phone, egress)
+
+
+async def send_code(fields: SendCode, egress: Egress) -> VendorAnswer:
+    """Send a code that somebody waits for; one that comes when it holds no more is of no use."""
+    return await _send(fields.phone, egress, valid_seconds=int(fields.minutes) * 60)
 
 
 async def _send(phone: str, egress: Egress, *, valid_seconds: int | None = None) -> VendorAnswer:

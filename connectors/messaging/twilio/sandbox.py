@@ -43,6 +43,12 @@ TEXTS: Final = (
         "en",
         "Hello {given_name|there}, a word from your clinic: {note|we are closed tomorrow}.",
     ),
+    (
+        "code",
+        "send_code",
+        "en",
+        "{code} is your code to link your records. It holds for {minutes} minutes. Tell it to nobody.",
+    ),
 )
 
 UNDELIVERED: Final = "+15005550005"

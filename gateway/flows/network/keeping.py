@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import orjson
 from pydantic import ValidationError
 
@@ -18,6 +19,7 @@ from connectors.network import Network
 from connectors.told import RecordKind
 from gateway.calls import Actor
 from gateway.errors import InvalidRequest, NotFound
+from gateway.flows.network.linking import want
 from gateway.flows.rooms import Rooms
 from gateway.ids import new_id
 from gateway.records import Context, Frozen, NewContext
@@ -44,15 +46,22 @@ class Visit:
     documents: tuple[Handed, ...] = field(repr=False)
 
 
-async def keep(actor: Actor, visit: Visit, rooms: Rooms) -> tuple[Context, list[UUID]]:
-    """Keep a visit; the ids of the documents that are new. Raises NotFound, InvalidRequest with paths, and Conflict."""
+async def keep(actor: Actor, visit: Visit, rooms: Rooms, *, link: bool) -> tuple[Context, list[UUID]]:
+    """Keep a visit, and let it be linked; the ids of the documents that are new.
+
+    Raises NotFound, InvalidRequest with paths, and Conflict.
+    """
     network = network_of(visit.connector, rooms)
     frozen = await asyncio.to_thread(_frozen, visit.documents, network, rooms)  # a large document takes a while
     new = NewContext(
         connector=visit.connector, subject=visit.subject, reference=visit.reference, display=visit.display,
         documents=frozen,
     )  # fmt: skip
-    return await rooms.records.keep(actor, new)
+
+    async def linked(session: asyncpg.Connection, context: Context) -> None:
+        await want(session, actor.tenant, context, rooms)
+
+    return await rooms.records.keep(actor, new, linked if link else None)
 
 
 def network_of(connector: str, rooms: Rooms) -> Network:

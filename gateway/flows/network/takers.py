@@ -6,6 +6,17 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from connectors.told import (
+    ContextNoted,
+    LinkConfirmed,
+    Linked,
+    LinkTokenCame,
+    LinkWanted,
+    PatientInvited,
+    ProfileShared,
+    Sought,
+)
+from gateway.flows.network import desk, discovery, linking
 from gateway.flows.network.heard import Heard
 from gateway.flows.rooms import Rooms
 
@@ -13,4 +24,15 @@ Taker = Callable[[Heard, Any, Rooms], Awaitable[None]]
 """`async def f(heard: Heard, told: T, rooms: Rooms) -> None`. May be called again for the same letter; whatever it raises,
 the letter comes again."""
 
-TAKERS: Final[Mapping[type, Taker]] = MappingProxyType({})
+TAKERS: Final[Mapping[type, Taker]] = MappingProxyType(
+    {
+        ProfileShared: desk.shared,
+        Sought: discovery.sought,
+        LinkWanted: discovery.link_wanted,
+        LinkConfirmed: discovery.link_confirmed,
+        LinkTokenCame: linking.token_came,
+        Linked: linking.linked,
+        ContextNoted: linking.noted,
+        PatientInvited: linking.invited,
+    }
+)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
 from pydantic import Field, StringConstraints, model_validator
 
 from connectors.told import RecordKind
 from gateway.flows.network.keeping import Handed, Visit, keep
+from gateway.flows.network.linking import link_of
 from gateway.records import Context
+from gateway.store.links import LinkRow
 from gateway.store.records import RecordRow
 from gateway.web.api.answers import Hash, Told, base64_of
 from gateway.web.api.cursor import after_id, next_cursor
@@ -57,6 +59,10 @@ class CareContextBody(Given):
     reference: Annotated[Reference, Field(description="The visit, as the host knows it. The network never sees it.")]
     display: _Display
     documents: Annotated[list[DocumentBody], Field(min_length=1, max_length=50)]
+    link: Annotated[
+        bool,
+        Field(strict=True, description="Whether the visit is to appear in the patient's app without their asking."),
+    ] = True
 
 
 class CareContextSearchBody(Given):
@@ -78,6 +84,15 @@ class DocumentAnswer(Told):
     kept_at: datetime
 
 
+class LinkAnswer(Told):
+    """How far a visit is linked at the network."""
+
+    state: Literal["wanted", "asked", "linked", "failed"]
+    changed_at: datetime
+    linked_at: datetime | None
+    code: str | None = Field(description="Why it is not linked, or not yet.")
+
+
 class CareContextAnswer(Told):
     """A visit as a network may find it."""
 
@@ -89,6 +104,7 @@ class CareContextAnswer(Told):
     kinds: list[RecordKind]
     created_at: datetime
     documents: list[DocumentAnswer]
+    link: LinkAnswer | None = Field(description="Null where linking was never wanted.")
 
 
 class CareContextsAnswer(Told):
@@ -111,7 +127,7 @@ async def create(asked: Asked) -> Reply:
         connector=body.connector, subject=body.subject, reference=body.reference, display=body.display,
         documents=tuple(Handed(each.document, each.kind, each.record) for each in body.documents),
     )  # fmt: skip
-    context, _ = await keep(asked.actor, visit, asked.rooms)
+    context, _ = await keep(asked.actor, visit, asked.rooms, link=body.link)
     return Reply(await _told(asked, context))
 
 
@@ -143,6 +159,7 @@ async def search(asked: Asked) -> Reply:
 
 async def _told(asked: Asked, context: Context) -> CareContextAnswer:
     documents = await asked.rooms.records.documents_of(asked.tenant, context.id)
+    link = await link_of(asked.tenant, context.id, asked.rooms)
     return CareContextAnswer(
         id=context.id,
         connector=context.connector,
@@ -152,6 +169,7 @@ async def _told(asked: Asked, context: Context) -> CareContextAnswer:
         kinds=list(context.kinds),
         created_at=context.created_at,
         documents=[_document(row) for row in documents],
+        link=None if link is None else _link(link),
     )
 
 
@@ -166,6 +184,11 @@ def _document(row: RecordRow) -> DocumentAnswer:
         categories=[Category(each) for each in row.categories],
         kept_at=row.created_at,
     )
+
+
+def _link(row: LinkRow) -> LinkAnswer:
+    state: Any = row.state
+    return LinkAnswer(state=state, changed_at=row.changed_at, linked_at=row.linked_at, code=row.code)
 
 
 OPERATIONS = (

@@ -11,10 +11,12 @@ from pydantic import AfterValidator, Field, StringConstraints
 from connectors.message import PhoneNumber
 from connectors.told import Identifier, Proof
 from gateway.errors import NotFound
+from gateway.flows.network.keeping import network_of
+from gateway.flows.network.linking import invite
 from gateway.records import NewPatient, Patient
 from gateway.records.patients import normal
 from gateway.web.api.answers import Told
-from gateway.web.api.models import Given, Reference, is_plain
+from gateway.web.api.models import Given, Name, Reference, is_plain
 from gateway.web.api.operation import Asked, Operation, Reply
 from scopes.scope import Area, Scope, Verb
 
@@ -60,6 +62,13 @@ class PatientSearchBody(Given):
     subject: Reference
 
 
+class InvitationBody(Given):
+    """A patient whom the network is to write to, as the host knows them."""
+
+    connector: Annotated[Name, Field(examples=["abdm"])]
+    subject: Reference
+
+
 class PatientAnswer(Told):
     """A registered patient; of the identifiers which there are, not what they are."""
 
@@ -89,6 +98,18 @@ async def search(asked: Asked) -> Reply:
     return Reply(_told(found))
 
 
+async def write_to(asked: Asked) -> Reply:
+    """Let the network write to a patient that there are records to link."""
+    body: InvitationBody = asked.body
+    network_of(body.connector, asked.rooms)
+    clinic = await asked.rooms.connections.clinic(asked.tenant)
+    subject = await asked.rooms.subjects.known(asked.tenant, body.subject, keyed=clinic)
+    if subject is None:
+        raise NotFound("this patient is not registered", fix="PUT /v1/patients registers them.")
+    await invite(asked.actor, body.connector, subject, asked.rooms)
+    return Reply()
+
+
 async def forget(asked: Asked) -> Reply:
     """Let a network find a patient no more."""
     await asked.rooms.records.forget(asked.actor, asked.path["subject"])
@@ -111,6 +132,10 @@ OPERATIONS = (
     Operation(
         method="POST", path="/v1/patients/search", summary="Read a patient's registration, as the host knows them",
         act=search, needs=_READ, body=PatientSearchBody, answer=PatientAnswer, problems=(404,),
+    ),
+    Operation(
+        method="POST", path="/v1/patients/invite", act=write_to, needs=_WRITE, body=InvitationBody, status=204,
+        summary="Let the network write to a patient that there are records to link", problems=(404, 409),
     ),
     Operation(
         method="DELETE", path="/v1/patients/{subject:uuid}", summary="Let a network find a patient no more", act=forget,

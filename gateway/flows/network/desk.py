@@ -1,0 +1,93 @@
+"""Scan and share: a patient at a counter shares their profile and gets a place in its queue.
+
+Numbers begin anew each day by the clinic's own clock. Whoever scans again within half an hour keeps their number. The profile
+is sealed; the desk reads it, and it is gone after a day.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import orjson
+
+from connectors.told import Identifier, ProfileShared, Proof, Setback
+from gateway.calls import Actor
+from gateway.connections import Clinic
+from gateway.errors import NotFound
+from gateway.flows.network.heard import Heard
+from gateway.flows.network.telling import Word, tell
+from gateway.flows.rooms import Rooms
+from gateway.ids import new_id
+from gateway.records.patients import key_of
+from gateway.store import desks as rows
+from gateway.store.desks import PlaceRow
+from scopes.quiet import zone_of
+from scopes.vocabulary import Purpose
+
+LASTS: Final = timedelta(minutes=30)
+KEPT: Final = timedelta(hours=24)
+_SEALED_AS: Final = "profile"
+_PROFILE: Final = "PROFILE_SHARE"
+
+
+async def shared(heard: Heard, told: ProfileShared, rooms: Rooms) -> None:
+    """Give a place in the queue and tell the network its number, within half a minute."""
+    payload: dict[str, object] = {"answers": heard.request_id, "address": told.address, "counter": told.counter}
+    if told.intent != _PROFILE:
+        payload["problem"] = str(Setback.NOT_AVAILABLE)
+    else:
+        place = await _placed(heard, told, rooms)
+        left = max(int((place.expires_at - rooms.clock()).total_seconds()), 0)
+        payload |= {"token_number": str(place.number), "lasts_seconds": left}
+    word = Word("answer_share", payload, Purpose.PATADMIN)
+    await tell(heard.tenant, heard.connector, word, rooms, key=f"{heard.request_id}:answer_share")
+
+
+async def waiting(actor: Actor, rooms: Rooms, *, at_most: int = 200) -> list[tuple[PlaceRow, dict[str, object]]]:
+    """Who shared a profile lately, the first to come first, with what they shared. The look is recorded."""
+    clinic = await rooms.connections.clinic(actor.tenant)
+    async with rooms.store.tenant(actor.tenant) as session:
+        found = await rows.waiting(session, actor.tenant, rooms.clock() - KEPT, at_most)
+    await rooms.ledger.accessed(actor, what="desk", query={}, count=len(found))
+    return [(row, opened(clinic, row)) for row in found]
+
+
+async def see(actor: Actor, place: UUID, rooms: Rooms) -> None:
+    """Note that the desk took somebody. Raises NotFound."""
+    async with rooms.store.tenant(actor.tenant) as session:
+        if not await rows.see(session, actor.tenant, place, rooms.clock()):
+            raise NotFound("there is no such place in the queue")
+
+
+def opened(clinic: Clinic, row: PlaceRow) -> dict[str, object]:
+    """What somebody shared."""
+    profile: dict[str, object] = orjson.loads(clinic.keyring.open(row.sealed, purpose=_SEALED_AS, row=str(row.id)))
+    return profile
+
+
+async def _placed(heard: Heard, told: ProfileShared, rooms: Rooms) -> PlaceRow:
+    now, clinic = rooms.clock(), await rooms.connections.clinic(heard.tenant)
+    address = key_of(clinic, Identifier(Proof.ADDRESS, told.address)).lookup
+    day = _day(clinic, heard.at)
+    async with rooms.store.tenant(heard.tenant) as session:
+        await rows.lock(session, heard.tenant, told.counter)
+        place = await rows.held(session, heard.tenant, heard.connector, told.counter, address, now)
+        if place is None:
+            number = 1 + await rows.last(session, heard.tenant, heard.connector, told.counter, day)
+            place_id = new_id()
+            sealed = clinic.keyring.seal(
+                orjson.dumps(dict(told.profile), default=str), purpose=_SEALED_AS, row=str(place_id)
+            )
+            place = PlaceRow(
+                place_id, heard.connector, told.counter, day, number, address, sealed, heard.at, now + LASTS
+            )  # fmt: skip
+            await rows.add(session, heard.tenant, place)
+    return place
+
+
+def _day(clinic: Clinic, at: datetime) -> date:
+    """The day by the clinic's clock."""
+    zone = zone_of(clinic.standing.policy.time_zone)
+    return at.astimezone(zone).date() if zone is not None else at.date()
