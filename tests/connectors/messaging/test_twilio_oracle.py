@@ -139,9 +139,9 @@ async def test_redaction_is_asked_for_where_the_account_has_it(settings: dict[st
     assert ("ContentRetention" in given) is ("AddressRetention" in given)
 
 
-async def test_only_what_is_about_a_date_grows_stale_in_a_queue() -> None:
+async def test_only_what_is_about_a_moment_grows_stale_in_a_queue() -> None:
     stale = {name for name in TWILIO.actions if "ValidityPeriod" in await sent(name, door())}
-    assert stale == {"send_reminder", "send_confirmation_request"}
+    assert stale == {"send_reminder", "send_confirmation_request", "send_code"}
 
 
 # --- Twilio's own specification ---------------------------------------------------------------------------------------
