@@ -107,15 +107,15 @@ def document_of(
     kind: RecordKind, record: Mapping[str, Any], *, document: str, now: datetime, facility: Party
 ) -> dict[str, Any]:
     """A document made of a plain record. Raises pydantic's ValidationError."""
-    from connectors.abdm.fhir import document as making
+    from connectors.abdm.fhir.document import document as made_of
     from connectors.abdm.fhir.kinds import HiType
     from connectors.abdm.fhir.people import Facility
     from connectors.abdm.fhir.records import MODELS
 
     known = HiType(kind.value)
-    made = MODELS[known].model_validate(record)
+    checked = MODELS[known].model_validate(record)
     clinic = Facility(name=facility.name or facility.id, hip_id=facility.id)
-    return making.document(known, made, id=UUID(document), now=now, facility=clinic)
+    return made_of(known, checked, id=UUID(document), now=now, facility=clinic)
 
 
 def sealed(entry: Entry, chunks: Chunks, wanted: RecordsWanted, *, place: Place) -> Body:
