@@ -33,7 +33,7 @@ _LATER: Final[Mapping[str, tuple[str, float | None]]] = {
     "ABDM-1027": ("patient_blocked_for_a_day", _A_DAY),  # follows the address at this facility, not the client
     "ABDM-1090": ("link_pending", 60.0),
     "ABDM-1092": ("link_token_pending", LINK_TOKEN_SECONDS),
-    "ABDM-1100": ("too_many_codes", 1800.0),
+    "ABDM-1100": ("too_many_codes", 60.0),  # a minute between two; half an hour after too many
     "ABDM-1007": ("service_behind_it_down", 30.0),
     "ABDM-1019": ("service_behind_it_down", 30.0),
     "ABDM-1024": ("service_behind_it_down", 30.0),
@@ -63,6 +63,7 @@ _REFUSED: Final[Mapping[str, str]] = {
     "ABDM-1063": "link_token_refused",
     "ABDM-1094": "user_token_refused",
     "ABDM-1114": "user_not_found",
+    "ABDM-1204": "code_refused",
     "ABDM-2406": "out_of_sequence",
 }
 # The same number means another thing where data flows.

@@ -17,14 +17,18 @@ _DOCUMENTS: Final = "FHIR R4 documents"
 _BY_ABDM: Final = "ABDM, document bundle"
 
 
-def check(bundle: object) -> list[Fault]:
-    """Everything that keeps a document from conforming, at most 100 places; empty when it conforms. Holds no value of it."""
+def check(bundle: object, *, absolute: bool = False) -> list[Fault]:
+    """Everything that keeps a document from conforming, at most 100 places; empty when it conforms. Holds no value of it.
+
+    With `absolute` an entry's fullUrl must be an absolute address too, as FHIR's text says. NRCeS' own examples and the
+    network's portal write `Type/id`, which resolves as well, so it is let through unless that is asked for.
+    """
     bad = fence.outside(bundle, "Bundle")
     if bad is not None or not isinstance(bundle, dict):
         return [bad or Fault("Bundle", "must be a JSON object")]
     found = Found()
     try:
-        _Check(bundle, found).run()
+        _Check(bundle, found, absolute=absolute).run()
     except Enough:
         return list(found.faults)
     named = [fault.path for fault in found.faults]
@@ -41,8 +45,8 @@ def _same_place(one: str, other: str) -> bool:
 class _Check:
     """One bundle on its way through the steps."""
 
-    def __init__(self, bundle: dict[str, Any], found: Found) -> None:
-        self.bundle, self.found = bundle, found
+    def __init__(self, bundle: dict[str, Any], found: Found, *, absolute: bool) -> None:
+        self.bundle, self.found, self.absolute = bundle, found, absolute
         entries = bundle.get("entry")
         self.entries: list[Any] = entries if isinstance(entries, list) else []
         self.walked: set[tuple[int, str]] = set()
@@ -51,7 +55,7 @@ class _Check:
     def run(self) -> None:
         """The steps, in order."""
         self._envelope()
-        self.index = indexed(self.entries, self.found)
+        self.index = indexed(self.entries, self.found, absolute=self.absolute)
         for at, entry in enumerate(self.entries):
             self._entry(at, entry)
         self._references()
