@@ -24,8 +24,9 @@ from connectors.abdm.session import (
     session_request,
 )
 from connectors.errors import CallbackRefused
-from connectors.network import Body, Chunks, Entry, Fault, Key, Letter, Place
+from connectors.network import Body, Chunks, Entry, Key, Letter, Place
 from connectors.told import Party, RecordKind, RecordsWanted, Told
+from scopes.fault import Fault
 
 if TYPE_CHECKING:
     import httpx2
