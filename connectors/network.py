@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from connectors.told import RecordKind, RecordsWanted, Told
+from connectors.told import Party, RecordKind, RecordsWanted, Told
 
 if TYPE_CHECKING:
     import httpx2
@@ -98,6 +98,20 @@ class Body:
     chunks: Callable[[], AsyncIterator[bytes]] = field(repr=False)
 
 
+Chunks = Callable[[], AsyncIterator[bytes]]
+"""The bytes of a record, from its start each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which page of how many it is (they count from 0), when it is made, and what the clinic set for its connection."""
+
+    page: int
+    pages: int
+    now: datetime
+    settings: Mapping[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """Where a document does not fit the network's profiles. Holds no value of it."""
@@ -167,14 +181,18 @@ class Network(Protocol):
         """Of which time a document is: from, until; None where it does not say."""
 
     def document_of(
-        self, kind: RecordKind, record: Mapping[str, Any], *, document: str, now: datetime
+        self, kind: RecordKind, record: Mapping[str, Any], *, document: str, now: datetime, facility: Party
     ) -> dict[str, Any]:
-        """A document made of a plain record, with `document` as its id. Raises pydantic's ValidationError."""
+        """A document made of a plain record, with `document` (a UUID) as its id, in the name of the facility that gives it.
 
-    def sealed(
-        self, entry: Entry, chunks: Callable[[], AsyncIterator[bytes]], wanted: RecordsWanted, *, page: int, pages: int
-    ) -> Body:
-        """One page of a push, for whoever asks: under a key pair and a nonce of its own. Pages count from 0."""
+        Raises pydantic's ValidationError.
+        """
 
-    def push_request(self, url: str, body: Body, *, token: str | None) -> httpx2.Request:
-        """The request that carries it."""
+    def sealed(self, entry: Entry, chunks: Chunks, wanted: RecordsWanted, *, place: Place) -> Body:
+        """One page of a push, for whoever asks: under a key pair and a nonce of its own.
+
+        Raises CallbackRefused where the key that came with the request is none that can be used.
+        """
+
+    def push_request(self, url: str, body: Body, *, token: str | None, settings: Mapping[str, str]) -> httpx2.Request:
+        """The request that carries it. `token` is a session's; it is left out where the clinic's settings say so."""
