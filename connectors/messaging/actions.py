@@ -15,7 +15,6 @@ from connectors.messaging.fields import (
     Digits,
     Meaning,
     MessageId,
-    Minutes,
     Note,
     PaymentUrl,
     PersonName,
@@ -34,6 +33,7 @@ CONTENT: Final = Content(
             Category.CONTACT,
             Category.OPERATIONAL,
             Category.IDENTITY,
+            Category.IDENTIFIER,
             Category.APPOINTMENT,
             Category.STAFF,
             Category.BILLING,
@@ -90,10 +90,9 @@ class SendNotice(Message):
 
 
 class SendCode(Message):
-    """A code that a person waits for, who asked for it in their own app a moment ago."""
+    """A code that a person waits for, who asked for it in their own app a moment ago. It holds for ten minutes."""
 
-    code: Annotated[Digits, discloses(Category.OPERATIONAL, "the code that proves that the number is theirs")]
-    minutes: Annotated[Minutes, discloses(Category.OPERATIONAL, "how long it holds")]
+    code: Annotated[Digits, discloses(Category.IDENTIFIER, "the code that proves that the number is theirs")]
 
 
 class Sent(Disclosed):

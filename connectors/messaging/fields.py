@@ -101,6 +101,5 @@ MessageId = Annotated[
 ]
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_-]{0,39}$"), Field(examples=["queued"])]
 Digits = Annotated[str, StringConstraints(pattern=r"^[0-9]{4,8}$"), Field(examples=["402917"])]
-Minutes = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]?$"), Field(examples=["10"])]
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,40}$"), Field(examples=["30003"])]
 Segments = Annotated[int, Field(strict=True, ge=0, le=255, examples=[1])]

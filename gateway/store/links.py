@@ -9,6 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
+_LOCK_CLASS = 7306
 _REQUEST = "id, connector, action, subject, contexts, attempt, at, due_at, told_at, answered_at, code"
 _LINK = "context, subject, state, kinds, changed_at, linked_at, code"
 _ATTEMPT = "id, connector, transaction, subject, address, contexts, state, code, tries, at, expires_at"
@@ -56,6 +57,11 @@ class AttemptRow(NamedTuple):
     tries: int
     at: datetime
     expires_at: datetime
+
+
+async def lock(connection: asyncpg.Connection, tenant: UUID, subject: UUID) -> None:
+    """Keep every other step about one patient waiting until the transaction ends."""
+    await connection.execute("SELECT pg_advisory_xact_lock($1, hashtext($2::text))", _LOCK_CLASS, f"{tenant} {subject}")
 
 
 async def ask(connection: asyncpg.Connection, tenant: UUID, row: RequestRow) -> None:
@@ -106,7 +112,7 @@ async def told(
 ) -> None:
     """Note that it was told, unless the answer was faster; from `due_at` on it counts as not heard."""
     await connection.execute(
-        "UPDATE network_requests SET told_at = $3, due_at = CASE WHEN answered_at IS NULL THEN $4 END "
+        "UPDATE network_requests SET told_at = $3, due_at = CASE WHEN answered_at IS NULL THEN $4::timestamptz END "
         "WHERE tenant = $1 AND id = $2",
         tenant,
         request_id,
@@ -191,7 +197,7 @@ async def move(
     """Let visits be `asked`, `linked` or `failed`, from whatever they are."""
     await connection.execute(
         "UPDATE links SET state = $3, changed_at = $4, code = $5, "
-        "linked_at = CASE WHEN $3 = 'linked' THEN coalesce(linked_at, $4) ELSE linked_at END "
+        "linked_at = CASE WHEN $3::text = 'linked' THEN coalesce(linked_at, $4) ELSE linked_at END "
         "WHERE tenant = $1 AND context = ANY ($2)",
         tenant,
         list(contexts),
@@ -209,7 +215,7 @@ async def know(connection: asyncpg.Connection, tenant: UUID, context: UUID, kind
 
 
 async def attempt(connection: asyncpg.Connection, tenant: UUID, row: AttemptRow) -> None:
-    """Note what a patient was shown; once for an exchange."""
+    """Note what a patient was shown, once for an exchange, or a code, before it goes out."""
     await connection.execute(
         f"INSERT INTO link_attempts (tenant, {_ATTEMPT}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) "
         "ON CONFLICT DO NOTHING",
@@ -218,12 +224,11 @@ async def attempt(connection: asyncpg.Connection, tenant: UUID, row: AttemptRow)
     )
 
 
-async def attempt_in(
-    connection: asyncpg.Connection, tenant: UUID, connector: str, transaction: str
-) -> AttemptRow | None:
-    """The attempt of an exchange, locked until the transaction ends."""
+async def shown_in(connection: asyncpg.Connection, tenant: UUID, connector: str, transaction: str) -> AttemptRow | None:
+    """What a patient was shown in an exchange."""
     row = await connection.fetchrow(
-        f"SELECT {_ATTEMPT} FROM link_attempts WHERE tenant = $1 AND transaction = $2 AND connector = $3 FOR UPDATE",
+        f"SELECT {_ATTEMPT} FROM link_attempts WHERE tenant = $1 AND transaction = $2 AND connector = $3 "
+        "AND state = 'shown'",
         tenant,
         transaction,
         connector,
@@ -248,22 +253,6 @@ async def codes_since(connection: asyncpg.Connection, tenant: UUID, subject: UUI
         since,
     )
     return count
-
-
-async def send_code(
-    connection: asyncpg.Connection, tenant: UUID, attempt_id: UUID, *, contexts: Sequence[UUID], code: bytes,
-    expires_at: datetime,
-) -> None:  # fmt: skip
-    """Note the code's hash before it goes out, and what it will link."""
-    await connection.execute(
-        "UPDATE link_attempts SET state = 'sent', contexts = $3, code = $4, tries = 0, expires_at = $5 "
-        "WHERE tenant = $1 AND id = $2",
-        tenant,
-        attempt_id,
-        list(contexts),
-        code,
-        expires_at,
-    )
 
 
 async def try_code(connection: asyncpg.Connection, tenant: UUID, attempt_id: UUID, state: str) -> None:

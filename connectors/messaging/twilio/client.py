@@ -15,6 +15,8 @@ from connectors.wire import build_request, wording_of
 
 #: How long a reminder may wait in Twilio's queue: later it would come at night, or after the appointment.
 REMINDER_SECONDS: Final = 4 * 3600
+#: How long a code may: it holds no longer.
+CODE_SECONDS: Final = 600
 LONGEST_TEXT: Final = 1600
 _HEADERS: Final = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 _SERVICE: Final = re.compile(r"MG[0-9a-f]{32}")
@@ -42,7 +44,7 @@ async def send_notice(fields: SendNotice, egress: Egress) -> VendorAnswer:
 
 async def send_code(fields: SendCode, egress: Egress) -> VendorAnswer:
     """Send a code that somebody waits for; one that comes when it holds no more is of no use."""
-    return await _send(fields.phone, egress, valid_seconds=int(fields.minutes) * 60)
+    return await _send(fields.phone, egress, valid_seconds=CODE_SECONDS)
 
 
 async def _send(phone: str, egress: Egress, *, valid_seconds: int | None = None) -> VendorAnswer:

@@ -47,7 +47,7 @@ TEXTS: Final = (
         "code",
         "send_code",
         "en",
-        "{code} is your code to link your records. It holds for {minutes} minutes. Tell it to nobody.",
+        "{code} is your code to link your records. It holds for ten minutes. Tell it to nobody.",
     ),
 )
 

@@ -10,7 +10,7 @@ import hmac
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 from connectors.told import Identifier, LinkConfirmed, LinkWanted, Proof, Setback, Sought
 from gateway.calls import Actor, Answer, Call
@@ -66,7 +66,7 @@ async def link_wanted(heard: Heard, told: LinkWanted, rooms: Rooms) -> None:
     """Send a code to the mobile in the clinic's file, and say that it is on its way."""
     clinic, now = await rooms.connections.clinic(heard.tenant), rooms.clock()
     async with rooms.store.tenant(heard.tenant) as session:
-        attempt = await rows.attempt_in(session, heard.tenant, heard.connector, told.transaction)
+        attempt = await rows.shown_in(session, heard.tenant, heard.connector, told.transaction)
     patient = None if attempt is None else await rooms.records.patient(heard.tenant, attempt.subject)
     chosen, setback = _chosen(clinic, told, attempt, patient)
     payload: dict[str, object] = {"transaction": told.transaction}
@@ -80,7 +80,7 @@ async def link_wanted(heard: Heard, told: LinkWanted, rooms: Rooms) -> None:
     else:
         mobile = patient.first(Proof.MOBILE) or ""
         payload |= {
-            "reference": str(attempt.id),
+            "reference": str(_reference(heard)),
             "hint": f"******{mobile[-4:]}",
             "expires_at": (now + CODE_LASTS).isoformat(),
         }
@@ -136,8 +136,6 @@ def _chosen(
     """The visits that were chosen, or why they cannot be."""
     if attempt is None or patient is None or not hmac.compare_digest(attempt.address, _asker(clinic, told.address)):
         return [], Setback.LINK_UNKNOWN
-    if attempt.state == "confirmed":
-        return [], Setback.NOTHING_TO_LINK
     offered = {str(each): each for each in attempt.contexts}
     chosen = [offered[name.reference] for name in told.contexts if name.reference in offered]
     same_file = all(name.patient == patient.network_reference for name in told.contexts)
@@ -149,23 +147,28 @@ def _chosen(
 
 
 async def _send_code(
-    heard: Heard, attempt: AttemptRow, patient: Patient, chosen: Sequence[UUID], rooms: Rooms
+    heard: Heard, shown: AttemptRow, patient: Patient, chosen: Sequence[UUID], rooms: Rooms
 ) -> Setback | None:
     """Have the clinic's own messaging vendor carry a code; its hash is kept first. None where it went."""
     now, clinic = rooms.clock(), await rooms.connections.clinic(heard.tenant)
     code = _code(clinic, heard)
+    reference = _reference(heard)
+    sent = shown._replace(
+        id=reference, contexts=list(chosen), state="sent", code=_hash(clinic, reference, code), at=now,
+        expires_at=now + CODE_LASTS,
+    )  # fmt: skip
     async with rooms.store.tenant(heard.tenant) as session:
-        sent = await rows.codes_since(session, heard.tenant, patient.subject, now - timedelta(hours=1))
-        if sent >= MOST_CODES_AN_HOUR and attempt.code is None:
+        await rows.lock(session, heard.tenant, patient.subject)
+        if (
+            await rows.codes_since(session, heard.tenant, patient.subject, now - timedelta(hours=1))
+            >= MOST_CODES_AN_HOUR
+        ):
             return Setback.TOO_MANY_ATTEMPTS
-        await rows.send_code(
-            session, heard.tenant, attempt.id, contexts=chosen, code=_hash(clinic, attempt.id, code),
-            expires_at=now + CODE_LASTS,
-        )  # fmt: skip
+        await rows.attempt(session, heard.tenant, sent)
     call = Call(
         actor=Actor("system", "network", heard.tenant, ()), connector=_MESSAGING, action=_SEND_CODE,
         purpose=Purpose.PATRQT, request_id=heard.request_id, subject=patient.reference,
-        payload={"phone": patient.first(Proof.MOBILE), "code": code, "minutes": str(CODE_LASTS // timedelta(minutes=1))},
+        payload={"phone": patient.first(Proof.MOBILE), "code": code},
         idempotency_key=f"{heard.request_id}:code",
     )  # fmt: skip
     try:
@@ -222,6 +225,11 @@ def _file_of(patient: Patient) -> dict[str, object]:
 
 def _asker(clinic: Clinic, address: str) -> bytes:
     return key_of(clinic, Identifier(Proof.ADDRESS, address)).lookup
+
+
+def _reference(heard: Heard) -> UUID:
+    """What the network knows an attempt by: a new one for each letter, and the same when its job runs again."""
+    return uuid5(heard.connection, f"link|{heard.request_id}")
 
 
 def _code(clinic: Clinic, heard: Heard) -> str:

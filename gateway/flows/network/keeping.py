@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,9 +17,9 @@ import orjson
 from pydantic import ValidationError
 
 from connectors.network import Network
-from connectors.told import RecordKind
+from connectors.told import Party, RecordKind
 from gateway.calls import Actor
-from gateway.errors import InvalidRequest, NotFound
+from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.flows.network.linking import want
 from gateway.flows.rooms import Rooms
 from gateway.ids import new_id
@@ -52,7 +53,9 @@ async def keep(actor: Actor, visit: Visit, rooms: Rooms, *, link: bool) -> tuple
     Raises NotFound, InvalidRequest with paths, and Conflict.
     """
     network = network_of(visit.connector, rooms)
-    frozen = await asyncio.to_thread(_frozen, visit.documents, network, rooms)  # a large document takes a while
+    facility = await _facility(actor, visit.connector, rooms)
+    # A large document takes a while.
+    frozen = await asyncio.to_thread(_frozen, visit.documents, network, facility, rooms.clock())
     new = NewContext(
         connector=visit.connector, subject=visit.subject, reference=visit.reference, display=visit.display,
         documents=frozen,
@@ -74,12 +77,23 @@ def network_of(connector: str, rooms: Rooms) -> Network:
     return found.network
 
 
-def _frozen(handed: tuple[Handed, ...], network: Network, rooms: Rooms) -> tuple[Frozen, ...]:
+async def _facility(actor: Actor, connector: str, rooms: Rooms) -> Party:
+    """Who the clinic is at the network. Raises Conflict where it is nobody there yet."""
+    connection = await rooms.connections.active(actor.tenant, connector)
+    if connection.account is None:
+        raise Conflict(
+            "the clinic has no facility at this network yet",
+            fix="Let the operator link the clinic's facility, then hand the visit over again.",
+        )
+    return Party(connection.account, await rooms.connections.name_of(actor.tenant))
+
+
+def _frozen(handed: tuple[Handed, ...], network: Network, facility: Party, now: datetime) -> tuple[Frozen, ...]:
     made: list[Frozen] = []
     faults: list[Fault] = []
     for place, each in enumerate(handed):
         try:
-            document = _document(each, network, rooms)
+            document = _document(each, network, facility, now)
             faults += [Fault(f"documents[{place}].{fault.path}", fault.message) for fault in network.check(document)]
             if not faults:
                 made.append(_kept(document, network))
@@ -90,13 +104,13 @@ def _frozen(handed: tuple[Handed, ...], network: Network, rooms: Rooms) -> tuple
     return tuple(made)
 
 
-def _document(handed: Handed, network: Network, rooms: Rooms) -> Mapping[str, Any]:
+def _document(handed: Handed, network: Network, facility: Party, now: datetime) -> Mapping[str, Any]:
     if handed.document is not None:
         return handed.document
     assert handed.kind is not None
     assert handed.record is not None
     try:
-        return network.document_of(handed.kind, handed.record, document=str(new_id()), now=rooms.clock())
+        return network.document_of(handed.kind, handed.record, document=str(new_id()), now=now, facility=facility)
     except ValidationError as invalid:
         raise InvalidRequest(faults=list(_faults(invalid))) from None
 

@@ -156,6 +156,7 @@ async def _step(tenant: UUID, connector: str, patient: Patient, attempt: int, ro
     """The next step towards the visits of one patient that are wanted."""
     now, clinic = rooms.clock(), await rooms.connections.clinic(tenant)
     async with rooms.store.tenant(tenant) as session:
+        await rows.lock(session, tenant, patient.subject)  # two visits at once ask for one token
         wanted = [
             link.context for link in await rows.of_subject(session, tenant, patient.subject) if link.state == "wanted"
         ]

@@ -44,7 +44,7 @@ CREATE TABLE links (
 );
 CREATE INDEX links_subject ON links (subject);
 
--- Visits that a patient was shown, and then the code that proves that they are theirs, hashed.
+-- Visits that a patient was shown, and each attempt to link some of them, with the hash of the code that proves it.
 CREATE TABLE link_attempts (
     tenant      uuid NOT NULL,
     id          uuid NOT NULL,              -- the network is told this as the link's reference
@@ -60,7 +60,7 @@ CREATE TABLE link_attempts (
     expires_at  timestamptz NOT NULL,
     PRIMARY KEY (tenant, id)
 );
-CREATE UNIQUE INDEX link_attempts_transaction ON link_attempts (transaction, connector, tenant);
+CREATE UNIQUE INDEX link_attempts_transaction ON link_attempts (transaction, connector, tenant) WHERE state = 'shown';
 CREATE INDEX link_attempts_subject ON link_attempts (subject, at);
 
 -- Places in the queue of a counter, numbered anew each day.
@@ -103,5 +103,5 @@ GRANT SELECT, INSERT, DELETE ON network_requests, link_tokens, links, link_attem
 GRANT UPDATE (due_at, told_at, answered_at, code) ON network_requests TO gateway_request;
 GRANT UPDATE (sealed, got_at, expires_at) ON link_tokens TO gateway_request;
 GRANT UPDATE (state, kinds, changed_at, linked_at, code) ON links TO gateway_request;
-GRANT UPDATE (contexts, state, code, tries, expires_at) ON link_attempts TO gateway_request;
+GRANT UPDATE (state, tries) ON link_attempts TO gateway_request;
 GRANT UPDATE (seen_at, expires_at) ON desk_places TO gateway_request;
