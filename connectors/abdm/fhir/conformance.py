@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from connectors.abdm.fhir import fence, identifiers, rules, structure
 from connectors.abdm.fhir.found import Enough, Found
-
 from connectors.abdm.fhir.kinds import RECORDS, hi_type
 from connectors.abdm.fhir.references import Index, declared, indexed, wanted
 from connectors.abdm.fhir.walk import Walk
@@ -18,14 +17,18 @@ _DOCUMENTS: Final = "FHIR R4 documents"
 _BY_ABDM: Final = "ABDM, document bundle"
 
 
-def check(bundle: object) -> list[Fault]:
-    """Everything that keeps a document from conforming, at most 100 places; empty when it conforms. Holds no value of it."""
+def check(bundle: object, *, absolute: bool = False) -> list[Fault]:
+    """Everything that keeps a document from conforming, at most 100 places; empty when it conforms. Holds no value of it.
+
+    With `absolute` an entry's fullUrl must be an absolute address too, as FHIR's text says. NRCeS' own examples and the
+    network's portal write `Type/id`, which resolves as well, so it is let through unless that is asked for.
+    """
     bad = fence.outside(bundle, "Bundle")
     if bad is not None or not isinstance(bundle, dict):
         return [bad or Fault("Bundle", "must be a JSON object")]
     found = Found()
     try:
-        _Check(bundle, found).run()
+        _Check(bundle, found, absolute=absolute).run()
     except Enough:
         return list(found.faults)
     named = [fault.path for fault in found.faults]
@@ -42,8 +45,8 @@ def _same_place(one: str, other: str) -> bool:
 class _Check:
     """One bundle on its way through the steps."""
 
-    def __init__(self, bundle: dict[str, Any], found: Found) -> None:
-        self.bundle, self.found = bundle, found
+    def __init__(self, bundle: dict[str, Any], found: Found, *, absolute: bool) -> None:
+        self.bundle, self.found, self.absolute = bundle, found, absolute
         entries = bundle.get("entry")
         self.entries: list[Any] = entries if isinstance(entries, list) else []
         self.walked: set[tuple[int, str]] = set()
@@ -52,7 +55,7 @@ class _Check:
     def run(self) -> None:
         """The steps, in order."""
         self._envelope()
-        self.index = indexed(self.entries, self.found)
+        self.index = indexed(self.entries, self.found, absolute=self.absolute)
         for at, entry in enumerate(self.entries):
             self._entry(at, entry)
         self._references()
@@ -146,13 +149,17 @@ class _Check:
             for name in names:
                 trial = Found()
                 try:
-                    Walk(trial, entry=at, kinds=self.index.kinds()).resource(resource, rules.of_profile(name), _path(at))
+                    Walk(trial, entry=at, kinds=self.index.kinds()).resource(
+                        resource, rules.of_profile(name), _path(at)
+                    )
                 except Enough:
                     continue
                 if not trial.faults:
                     self._walk(resource, name, at=at, path=_path(at))
                     return
-            self.found.fault(path, f"must point to what keeps {' or '.join(names)}; name one in the target's meta.profile")
+            self.found.fault(
+                path, f"must point to what keeps {' or '.join(names)}; name one in the target's meta.profile"
+            )
 
     def _walk(self, resource: dict[str, Any], name: str, *, at: int, path: str) -> None:
         if (at, name) in self.walked:

@@ -7,7 +7,7 @@ from connectors.abdm.fhir.rules import Rule
 from scopes.fault import MOST_NAMED, Fault
 
 
-class Enough(Exception):  # noqa: N818 - it ends a walk; nothing failed
+class Enough(Exception):
     """So many faults were found that one more tells nobody anything."""
 
 

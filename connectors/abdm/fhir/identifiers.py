@@ -30,4 +30,6 @@ def look(patient: Mapping[str, Any], found: Found, path: str) -> None:
             form, says = _FORMS[code]
             value = identifier.get("value")
             if isinstance(value, str) and not form.fullmatch(value):
-                found.fault(f"{path}.identifier[{at}].value", f"{says} (Patient.identifier.type, ndhm-identifier-type-code)")
+                found.fault(
+                    f"{path}.identifier[{at}].value", f"{says} (Patient.identifier.type, ndhm-identifier-type-code)"
+                )

@@ -4,7 +4,7 @@ Each is the definition's FHIRPath expression in Python (FHIR R4, `ElementDefinit
 the right type keeps every one of them: that fault is found elsewhere, and nothing here may raise.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -32,7 +32,7 @@ def chosen(element: Element, name: str) -> bool:
     return any(key.lstrip("_").startswith(name) and key.lstrip("_")[size : size + 1].isupper() for key in element)
 
 
-def coded(element: Element, name: str, system: str, codes: Iterable[str]) -> bool:
+def coded(element: Element, name: str, system: str, codes: tuple[object, ...]) -> bool:
     """Whether a concept carries one of the codes."""
     return any(
         isinstance(coding, dict) and coding.get("system") == f"{_TERMINOLOGY}/{system}" and coding.get("code") in codes

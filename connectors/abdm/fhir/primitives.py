@@ -23,7 +23,8 @@ _MEGABYTE: Final = 1_048_576
 
 
 def _text(value: Any) -> bool:
-    return isinstance(value, str) and len(value) <= _MEGABYTE and _STRING.fullmatch(value) and not value.isspace()
+    fits = isinstance(value, str) and len(value) <= _MEGABYTE and _STRING.fullmatch(value) is not None
+    return fits and not value.isspace()
 
 
 def _day(text: str) -> bool:

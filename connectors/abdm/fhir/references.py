@@ -10,6 +10,7 @@ from connectors.abdm.fhir.found import Found, Pointer
 from connectors.abdm.fhir.invariants import parts
 
 _RESTFUL: Final = re.compile(r"(?P<root>.*/|)(?P<kind>[A-Z][A-Za-z]{1,63})/(?P<id>[A-Za-z0-9\-.]{1,64})")
+_ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:.")
 _ANY: Final = "~Resource"
 
 
@@ -47,8 +48,8 @@ class Index:
         return {url: target.kind for url, target in self.by_url.items()}
 
 
-def indexed(entries: list[Any], found: Found) -> Index:
-    """The index of a bundle's entries, with the faults of their addresses."""
+def indexed(entries: list[Any], found: Found, *, absolute: bool) -> Index:
+    """The index of a bundle's entries, with the faults of their addresses; that they are absolute only where it is asked."""
     index = Index()
     for at, entry in enumerate(entries):
         resource = entry.get("resource") if isinstance(entry, dict) else None
@@ -65,6 +66,9 @@ def indexed(entries: list[Any], found: Found) -> Index:
         if url in index.by_url:
             found.fault(path, "is the address of another entry too (Bundle.entry.fullUrl, bdl-7)")
         index.by_url.setdefault(url, target)
+        if absolute and not _ABSOLUTE.match(url):
+            what = "Absolute URL server address or URI for UUID/OID"
+            found.fault(path, f"must be absolute, best urn:uuid: (Bundle.entry.fullUrl, DocumentBundle: {what})")
         restful = None if url.startswith("urn:") else _RESTFUL.fullmatch(url)
         if restful:
             index.roots[at] = restful["root"]

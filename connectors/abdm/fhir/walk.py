@@ -124,6 +124,8 @@ class Walk:
                 place = f"{here}.{rule.told_by[1]}" if rule.told_by[0] == "value" else here
                 names = ", ".join(each.match for each in rule.slices)
                 self.found.fault(place, f"must be one of {names}, or the item belongs to no slice ({rule}, closed)")
+            if not own and not rule.closed:
+                self._untold(item, rule, path=here)
             outside = outside or not own
             for each in own:
                 counts[each.name] += 1
@@ -133,6 +135,23 @@ class Walk:
                 self.found.fault(path, f"must hold {each.match} at least {each.rule.least} times ({each.rule})")
             if each.rule.most is not None and counts[each.name] > each.rule.most:
                 self.found.fault(path, f"may hold {each.match} at most {each.rule.most} times ({each.rule})")
+
+    def _untold(self, item: Any, rule: Rule, *, path: str) -> None:
+        """What every slice would need there: without it an item that is meant for one passes for none, and unseen."""
+        own = [each.rule for each in rule.slices]
+        held = [(path, item)]
+        for step in rule.told_by[1].split("."):
+            own = [kid for each in own for kid in each.kids if kid.name == step]
+            needed = bool(own) and all(each.least for each in own)
+            for where, inner in held:
+                if needed and isinstance(inner, dict) and step not in inner:
+                    self.found.fault(f"{where}.{step}", f"is required, as it tells the slice ({own[0]})")
+            held = [
+                (f"{where}.{step}[{at}]" if isinstance(inner[step], list) else f"{where}.{step}", one)
+                for where, inner in held
+                if isinstance(inner, dict) and step in inner
+                for at, one in enumerate(parts(inner, step))
+            ]
 
     def _slices_of(self, item: Any, rule: Rule) -> list[Slice]:
         how, where = rule.told_by
