@@ -35,7 +35,7 @@ DAY = timedelta(days=1)
 
 @pytest.mark.parametrize("kind", HiType)
 def test_a_document_of_any_record_conforms(kind: HiType) -> None:
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=20, deadline=None)
     @given(records(kind), st.uuids(), MOMENTS, FACILITIES)
     def holds(each: Any, identity: UUID, now: Any, facility: Facility) -> None:
         made = document(kind, each, id=identity, now=now, facility=facility)

@@ -113,7 +113,7 @@ def _places(value: Any, steps: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 PLACES = {kind: _places(bundle(kind))[1:] for kind in HiType}
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.data(), st.sampled_from(HiType), ODD)
 def test_anything_in_the_place_of_anything_gives_faults_and_no_exception(
     data: st.DataObject, kind: HiType, odd: Any
