@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+import connectors.abdm.fhir
 from connectors.abdm.fhir import MODELS, Facility, HiType, check, clinical_dates, document, hi_type
 from connectors.abdm.fhir.contents import INDIA
 from scopes.field import shape_of
@@ -182,3 +184,13 @@ def test_every_field_of_a_record_says_what_it_discloses_and_why(kind: HiType) ->
     assert all(field.why for field in shape.nodes())
     assert {Category.IDENTITY, Category.IDENTIFIER, Category.STAFF} <= shape.categories
     assert Category.FREE_TEXT not in {each.category for each in shape.walk() if each.path in shape.required_paths}
+
+
+def test_the_readmes_example_runs_as_it_stands() -> None:
+    text = Path(connectors.abdm.fhir.__file__).with_name("README.md").read_text(encoding="utf-8")
+    code = text.partition("```python\n")[2].partition("```")[0]
+    held: dict[str, Any] = {}
+
+    exec(code, held)
+
+    assert hi_type(held["bundle"]) is HiType.PRESCRIPTION
