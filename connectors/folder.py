@@ -29,6 +29,7 @@ from connectors.checks import (
     file_of,
 )
 from connectors.contract import Action, Callback, Content, Envelope, Exchange, Handshake, Manifest
+from connectors.network import Network
 from scopes.agreement import Need
 from scopes.field import Disclosed, Shape, ShapeError, shape_of
 from scopes.provider import Lattice, LatticeError, ProviderScope, Scheme
@@ -50,6 +51,7 @@ class Connector:
     handshake: Handshake | None = None
     envelope: Envelope | None = None
     content: Content | None = None
+    network: Network | None = None
     package: str = field(repr=False, default="")
 
     @property
@@ -89,6 +91,7 @@ def read_folder(root: Path, folder: Path) -> Connector:
         envelope=getattr(callback, "envelope", None),
         folder=folder,
         content=content,
+        network=cast("Network", _module(folder, package, "network")) if (folder / "network.py").is_file() else None,
         package=package,
     )
 

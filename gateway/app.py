@@ -31,6 +31,7 @@ from gateway.ledger.writer import Writer
 from gateway.log import Log
 from gateway.oauth.room import OAuth
 from gateway.people import People
+from gateway.records import Records
 from gateway.store import keys
 from gateway.store import people as people_rows
 from gateway.store.embedded import Embedded
@@ -123,6 +124,7 @@ async def opened(
             consents=consents,
             contacts=Contacts(store, consents, clock=clock),
             agreements=Agreements(store, connections, clock=clock),
+            records=Records(store, connections, subjects, clock=clock),
             templates=Templates(store, connections, clock=clock),
             registers=Registers(store, registry, clock=clock),
             callers=callers,

@@ -24,6 +24,7 @@ LAYERS = (
     (0, "gateway/ledger/archive.py gateway/ledger/bundle.py gateway/ledger/verify.py"),
     (1, "connectors/contract.py connectors/errors.py connectors/manifest.py connectors/message.py connectors/wire.py"),
     (1, "connectors/parts.py connectors/oauth.py connectors/sandbox_oauth.py"),
+    (1, "connectors/network.py connectors/told.py connectors/records.py"),
     (1, "connectors/example.py connectors/checks.py"),
     (1, "gateway/errors.py gateway/config.py gateway/log.py gateway/calls.py gateway/ids.py gateway/store/*.py"),
     (1, "gateway/webhooks/signing.py"),
@@ -35,7 +36,7 @@ LAYERS = (
     (3, "gateway/agreements.py gateway/tallies.py gateway/templates.py"),
     (3, "gateway/webhooks/*.py gateway/people/*.py"),
     (3, "gateway/callbacks.py"),
-    (3, "gateway/oauth/*.py"),
+    (3, "gateway/oauth/*.py gateway/network/*.py gateway/records/*.py"),
     (4, "gateway/flows/*.py"),
     (5, "gateway/jobs.py"),
     (

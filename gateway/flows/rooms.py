@@ -19,6 +19,7 @@ from gateway.ledger.log import Ledger
 from gateway.ledger.proofs import Proofs
 from gateway.oauth.room import OAuth
 from gateway.people import People
+from gateway.records import Records
 from gateway.store.pool import Store
 from gateway.subjects import Subjects
 from gateway.tallies import Tallies
@@ -37,6 +38,7 @@ class Rooms:
     consents: Consents
     contacts: Contacts
     agreements: Agreements
+    records: Records
     templates: Templates
     registers: Registers
     callers: Callers
