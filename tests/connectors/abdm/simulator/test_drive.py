@@ -1,4 +1,4 @@
-"""Everything at once, and all of it from another process: a whole run with every quirk on, driven by HTTP only."""
+"""Everything at once, and all of it from another program: a whole run with every quirk on, driven by HTTP only."""
 
 import asyncio
 from typing import Any
@@ -53,7 +53,7 @@ async def test_with_every_quirk_on_an_honest_hospital_still_gets_through(
     assert state["faults"] == 0
 
 
-async def test_a_program_in_another_process_plays_all_parts(world: World, browser: httpx2.AsyncClient) -> None:
+async def test_another_program_plays_all_parts(world: World, browser: httpx2.AsyncClient) -> None:
     patient = await drive(
         browser, "/patients", {"name": "Ravi Rao", "mobile": "9811111111", "year_of_birth": 1980, "gender": "M"}
     )
