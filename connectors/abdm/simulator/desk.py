@@ -49,6 +49,11 @@ class Ask:
         """The facility of X-HIP-ID, where it is one."""
         return self.network.facilities.get(self.header("X-HIP-ID"))
 
+    def answers_for(self, service_id: str, section: str) -> None:
+        """Note an answer under another facility's id than the one that was asked: one bridge serves many."""
+        if self.header("X-HIP-ID") not in ("", service_id):
+            self.fault(section, f"X-HIP-ID is {self.header('X-HIP-ID')}, and {service_id} was asked")
+
     def fault(self, section: str, what: str) -> None:
         """Note a breach that only the subject can see."""
         self.heard.faults.append(Fault(section, what))
@@ -210,8 +215,11 @@ def _admit_headers(ask: Ask, rule: Rule) -> None:
 def _refuse_body(ask: Ask) -> None:
     """What is answered to a body that does not fit: the network's own words where it has some."""
     first = next(each for each in ask.misfits if not each.mild)
+    if ask.network.quirks.empty_400 and isinstance(ask.body, str):
+        raise refusals.SILENT_400
     if ask.network.quirks.empty_400 and (first.at.endswith((".hiType", ".abhaNumber"))):
-        ask.network.tokens.refused_link(ask)
+        if ask.heard.path.endswith("/link/carecontext"):
+            ask.network.tokens.refused_link(ask)
         raise refusals.SILENT_400
     if first.at == "body.patient" and isinstance(ask.body, dict) and ask.body.get("patient") == []:
         raise refusals.bad("ABDM-9999", "patient attribute required in the payload")
