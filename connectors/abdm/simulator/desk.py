@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from connectors.abdm.simulator import refusals
 from connectors.abdm.simulator.clock import instant
-from connectors.abdm.simulator.people import Facility
+from connectors.abdm.simulator.people import Facility, Unknown
 from connectors.abdm.simulator.record import Fault, Heard
 from connectors.abdm.simulator.refusals import Refused, Shape
 from connectors.abdm.simulator.rules import UUID, Rule, Surface
@@ -73,13 +73,19 @@ def served(rule: Rule, act: Act) -> Callable[[Request], Awaitable[Response]]:
             _admit(ask, rule)
             response = await act(ask)
         except Refused as refused:
-            heard.code = refused.code.strip(": ")
-            response = _dressed(network, refused, rule).response(network.stamp())
+            response = _refused(ask, refused, rule)
+        except Unknown:
+            response = _refused(ask, refusals.bad("ABDM-1012", "No records found against ABHA address"), rule)
         heard.status = response.status_code
         network.note()
         return response
 
     return endpoint
+
+
+def _refused(ask: Ask, refused: Refused, rule: Rule) -> Response:
+    ask.heard.code = refused.code.strip(": ")
+    return _dressed(ask.network, refused, rule).response(ask.network.stamp())
 
 
 async def nowhere(request: Request, _: Exception) -> Response:
