@@ -80,7 +80,9 @@ async def _fuzzed(
 ) -> int:
     """Send one letter for the first clinic, or one that wants to be the other's without being proved to be."""
     office = bridge.office
-    request_id = chance.choice([None, None, repeated, f"{repeated} {other.tenant}", str(other.connection.id)])
+    request_id = chance.choice(
+        [None, None, None, None, repeated, f"{repeated}-{other.tenant}", str(other.connection.id)]
+    )
     kind = chance.randrange(6)
     headers = office.headers(OURS, request_id=request_id, age_seconds=chance.choice([0, 1300, 2900, 4000]))
     if kind == 1:  # the other's facility, and a signature of nobody's
