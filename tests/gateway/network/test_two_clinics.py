@@ -123,7 +123,7 @@ async def test_fuzzed_letters_for_one_clinic_never_touch_a_row_of_the_other(brid
     mine = await bridge.letters(ours)
     assert statuses.count(202) >= len(mine) > 50
     assert {row["sealed"] for row in mine} == {None}
-    assert len(bridge.office.answers) > 20
+    assert len(bridge.office.answers) > 10
     assert {facility for facility, _ in bridge.office.answers[1:]} == {OURS}
     await owner.close()
 
