@@ -36,6 +36,7 @@ log = Log("gateway.inbox")
 
 BROKEN: Final = "broken_reader"
 NOT_OURS: Final = "unknown_facility"
+_LOOKS: Final = 2  # the facility may have changed hands since somebody looked
 _Read = TypeVar("_Read")
 
 
@@ -61,10 +62,11 @@ async def arrive(connector: str, path: str, raw_body: bytes, headers: Mapping[st
     """Take one letter, or refuse it; `path` follows the network's prefix. Raises Unavailable where it cannot be stored now."""
     try:
         proved = await _proved(connector, Post(path, headers, raw_body), rooms)
-        owner = await rooms.networks.facilities.owner(connector, proved.letter.account)
-        if owner is None:
-            raise CallbackRefused(NOT_OURS)
-        return await _taken(connector, owner, proved, rooms)
+        for _ in range(_LOOKS):
+            owner = await rooms.networks.facilities.owner(connector, proved.letter.account)
+            if owner is not None and (arrived := await _taken(connector, owner, proved, rooms)) is not None:
+                return arrived
+        raise CallbackRefused(NOT_OURS)
     except CallbackRefused as refused:
         return refuse(connector, refused.code, rooms)
 
@@ -99,8 +101,8 @@ def _safely(connector: str, read: Callable[[], _Read]) -> _Read:
         raise CallbackRefused(BROKEN) from None
 
 
-async def _taken(connector: str, owner: OwnerRow, proved: _Proved, rooms: Rooms) -> Arrived:
-    """Store and enqueue in one transaction, for the clinic that has the facility at its commit."""
+async def _taken(connector: str, owner: OwnerRow, proved: _Proved, rooms: Rooms) -> Arrived | None:
+    """Store and enqueue in one transaction, for the clinic that has the facility at its commit; None where it is another's."""
     clinic = await rooms.connections.clinic(owner.tenant)
     letter = named(clinic, owner.connection, proved.letter.request_id)
     late = proved.late_seconds > 0
@@ -108,7 +110,7 @@ async def _taken(connector: str, owner: OwnerRow, proved: _Proved, rooms: Rooms)
         door = await callbacks.hold(session, owner.tenant, owner.connection)
         if not _is_theirs(door, connector, proved.letter.account):
             rooms.networks.facilities.forget(connector, proved.letter.account)
-            raise CallbackRefused(NOT_OURS)
+            return None
         assert door is not None
         if door.state != ConnectionState.ACTIVE or (door.expires_at is not None and door.expires_at <= rooms.clock()):
             return Arrived(Result.SUSPENDED, late=late)

@@ -31,6 +31,7 @@ async def link_facility(tenant: UUID, connector: str, facility: str, rooms: Room
     operator = Actor("system", "operator", tenant, ())
     bridge = await rooms.networks.asking.bridge(connector)
     service = service_of(facility.strip(), bridge.services)
+    rooms.networks.facilities.forget(connector, service.id)
     owner = await rooms.networks.facilities.owner(connector, service.id)
     if owner is not None and owner.tenant != tenant:
         raise Conflict(
