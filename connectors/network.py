@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from connectors.told import Party, RecordKind, RecordsWanted, Told
+from scopes.fault import Fault
 
 if TYPE_CHECKING:
     import httpx2
@@ -110,14 +111,6 @@ class Place:
     pages: int
     now: datetime
     settings: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Where a document does not fit the network's profiles. Holds no value of it."""
-
-    path: str
-    message: str
 
 
 class Network(Protocol):

@@ -36,6 +36,7 @@ from gateway.network.room import Networks
 from gateway.network.sessions import Login
 from gateway.oauth.room import OAuth
 from gateway.people import People
+from gateway.records import Records
 from gateway.store import keys
 from gateway.store import people as people_rows
 from gateway.store.embedded import Embedded
@@ -137,6 +138,7 @@ async def opened(
             consents=consents,
             contacts=Contacts(store, consents, clock=clock),
             agreements=Agreements(store, connections, clock=clock),
+            records=Records(store, connections, subjects, clock=clock),
             templates=Templates(store, connections, clock=clock),
             registers=Registers(store, registry, clock=clock),
             callers=callers,

@@ -23,6 +23,7 @@ class Area(StrEnum):
     SUBJECTS = "subjects"
     TEMPLATES = "templates"
     PEOPLE = "people"
+    RECORDS = "records"
 
 
 class Verb(StrEnum):

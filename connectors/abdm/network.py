@@ -24,8 +24,9 @@ from connectors.abdm.session import (
     session_request,
 )
 from connectors.errors import CallbackRefused
-from connectors.network import Body, Chunks, Entry, Fault, Key, Letter, Place
+from connectors.network import Body, Chunks, Entry, Key, Letter, Place
 from connectors.told import Party, RecordKind, RecordsWanted, Told
+from scopes.fault import Fault
 
 if TYPE_CHECKING:
     import httpx2
@@ -78,7 +79,7 @@ def check(document: Mapping[str, Any]) -> list[Fault]:
     """Where a document does not fit the profiles of India's National Resource Centre for EHR Standards."""
     from connectors.abdm.fhir import conformance
 
-    return [Fault(fault.path, fault.message) for fault in conformance.check(document)]
+    return conformance.check(document)
 
 
 def kind_of(document: Mapping[str, Any]) -> RecordKind | None:

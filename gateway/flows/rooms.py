@@ -20,6 +20,7 @@ from gateway.ledger.proofs import Proofs
 from gateway.network.room import Networks
 from gateway.oauth.room import OAuth
 from gateway.people import People
+from gateway.records import Records
 from gateway.store.pool import Store
 from gateway.subjects import Subjects
 from gateway.tallies import Tallies
@@ -38,6 +39,7 @@ class Rooms:
     consents: Consents
     contacts: Contacts
     agreements: Agreements
+    records: Records
     templates: Templates
     registers: Registers
     callers: Callers

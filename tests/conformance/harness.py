@@ -26,6 +26,7 @@ CANARY = "CANARY"
 NOW = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
 HOOK = "https://gateway.example/hooks/0190163d-8694-7a3c-8f0e-6c7f3e8f7a01"
 TOKEN = "token-of-the-connection"
+STAND_IN = "http://127.0.0.1:1"  # where the gateway itself finds a network's sandbox, as in the demo
 #: Bodies of every unfriendly kind; each holds a canary where it can.
 GARBAGE = (
     b"",
@@ -161,9 +162,7 @@ async def logged_in(connector: Connector, client: httpx2.AsyncClient) -> str:
     """A session at the sandbox, as the gateway's own registration gets it."""
     network, (client_id, secret) = connector.network, registration(connector)
     assert network is not None
-    asked = network.session_request(
-        connector.manifest.base_url, client_id, secret, request_id=str(uuid4()), now=datetime.now(UTC)
-    )
+    asked = network.session_request(STAND_IN, client_id, secret, request_id=str(uuid4()), now=datetime.now(UTC))
     return network.read_session(await client.send(with_length(asked))).token
 
 

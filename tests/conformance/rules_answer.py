@@ -124,9 +124,10 @@ async def rule_the_sandbox_answers_every_action(connector: Connector) -> None:
 
 
 async def rule_the_sandbox_refuses_a_wrong_credential(connector: Connector) -> None:
+    egress = sandbox_egress(connector, credential="wrong")
     for action in carried(connector):
         with pytest.raises(ReconnectNeeded):
-            await perform(action, example_of(action.shape), sandbox_egress(connector, credential="wrong"))
+            await perform(action, example_of(action.shape), egress)
 
 
 async def _error(action: Action, answering: Callable[[httpx2.Request], httpx2.Response]) -> ConnectorError:

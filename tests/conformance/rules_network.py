@@ -17,7 +17,7 @@ from connectors.folder import Connector
 from connectors.network import Letter, Network, SessionRefused
 from connectors.review import recordings
 from connectors.told import Told
-from tests.conformance.harness import CANARY, GARBAGE, NOW, registration, with_length
+from tests.conformance.harness import CANARY, GARBAGE, NOW, STAND_IN, registration, with_length
 from tests.conformance.rules_callback import _changed, _paths
 
 HOSTILE: tuple[Any, ...] = (
@@ -73,11 +73,11 @@ def rule_the_outside_of_a_letter_is_read_or_refused_and_nothing_else(connector: 
             network.outside("/", {key: value for key, value in good.items() if key != name})
 
 
-async def rule_the_sandbox_gives_a_session_and_shows_its_keys_only_in_one(connector: Connector) -> None:
+async def rule_the_sandbox_gives_a_session_and_answers_only_in_one(connector: Connector) -> None:
     network = connector.network
     if network is None or connector.manifest.credential.session is None:
         return
-    sandbox, base = connector.module("sandbox"), connector.manifest.base_url
+    sandbox, base = connector.module("sandbox"), STAND_IN
     client_id, secret = registration(connector)
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=sandbox.create())) as web:
         wrong = network.session_request(base, client_id, f"{secret}x", request_id=_id(), now=_now())
@@ -87,8 +87,8 @@ async def rule_the_sandbox_gives_a_session_and_shows_its_keys_only_in_one(connec
         session = network.read_session(await web.send(with_length(asked)))
         assert 60 <= session.lasts_seconds <= 86_400
         with pytest.raises(ConnectorError):
-            stranger = network.keys_request(base, token="x" * 40, request_id=_id(), now=_now())
-            network.read_keys(await web.send(with_length(stranger)))
+            stranger = network.bridge_request(base, token="x" * 40, request_id=_id(), now=_now())
+            network.read_bridge(await web.send(with_length(stranger)))
         keys = network.keys_request(base, token=session.token, request_id=_id(), now=_now())
         assert network.read_keys(await web.send(with_length(keys)))
         bridge = network.bridge_request(base, token=session.token, request_id=_id(), now=_now())
@@ -101,7 +101,7 @@ async def rule_the_sandbox_sends_everything_where_it_is_told_to(connector: Conne
     network = connector.network
     if network is None or connector.manifest.credential.session is None:
         return
-    sandbox, base, url = connector.module("sandbox"), connector.manifest.base_url, "https://gateway.example/x"
+    sandbox, base, url = connector.module("sandbox"), STAND_IN, "https://gateway.example/x"
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=sandbox.create())) as web:
         asked = network.session_request(base, *registration(connector), request_id=_id(), now=_now())
         token = network.read_session(await web.send(with_length(asked))).token

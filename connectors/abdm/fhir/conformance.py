@@ -71,7 +71,7 @@ class _Check:
         if self.bundle.get("resourceType") != "Bundle":
             self.found.fault("Bundle.resourceType", f"must be Bundle ({_DOCUMENTS})")
         self._walk(self.bundle, "DocumentBundle", at=-1, path="Bundle")
-        if self.bundle.get("type") != "document":
+        if self.bundle.get("type") != "document" and not any(each.path == "Bundle.type" for each in self.found.faults):
             self.found.fault("Bundle.type", f"must be document ({_DOCUMENTS}; Bundle.type, DocumentBundle)")
         if not self.entries:
             self.found.fault("Bundle.entry", f"must hold the Composition first (Bundle.entry, bdl-11; {_DOCUMENTS})")
@@ -115,14 +115,18 @@ class _Check:
                 self._walk(resource, RECORDS[guessed], at=0, path=_path(0))
 
     def _references(self) -> None:
-        """Each reference, also those of resources that are walked only because something points to them."""
-        self._scan_others()
-        done: set[tuple[str, str]] = set()
+        """Each reference, also those of resources that are walked only because something points to them, or not at all."""
+        self._follow()
+        for at, entry in enumerate(self.entries):
+            resource = entry.get("resource") if isinstance(entry, dict) else None
+            if isinstance(resource, dict) and not any(walked == at for walked, _ in self.walked):
+                for key, inner in resource.items():
+                    Walk(self.found, entry=at, kinds={}).scan(inner, path=f"{_path(at)}.{safe_name(key)}")
+        self._follow()
+
+    def _follow(self) -> None:
         while self.found.pointers:
-            pointer = self.found.pointers.pop(0)
-            if (pointer.path, str(pointer.rule)) in done:
-                continue
-            done.add((pointer.path, str(pointer.rule)))
+            pointer = self.found.pointers.popleft()
             target = self.index.target(pointer)
             if target is None:
                 said = pointer.rule or "FHIR R4 Reference.reference"
@@ -131,14 +135,6 @@ class _Check:
             names = wanted(pointer, target, self.found)
             if target.entry >= 0:
                 self._ask(names, target.entry, pointer.path)
-
-    def _scan_others(self) -> None:
-        """The references of resources that name no profile."""
-        for at, entry in enumerate(self.entries):
-            resource = entry.get("resource") if isinstance(entry, dict) else None
-            if isinstance(resource, dict) and not any(walked == at for walked, _ in self.walked):
-                for key, inner in resource.items():
-                    Walk(self.found, entry=at, kinds={}).scan(inner, path=f"{_path(at)}.{safe_name(key)}")
 
     def _ask(self, names: tuple[str, ...], at: int, path: str) -> None:
         """Have a resource that names no profile keep one of those that a reference asks for."""

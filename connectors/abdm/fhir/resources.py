@@ -49,9 +49,24 @@ class Resources:
     def __init__(self, draft: Draft, *, patient: Patient, doctor: Doctor, facility: Facility) -> None:
         """Put in the three that every document has."""
         self.draft = draft
-        self.patient = draft.add("Patient", _patient(patient))
-        self.doctor = draft.add("Practitioner", _doctor(doctor))
-        self.facility = draft.add("Organization", _facility(facility))
+        self._patient = draft.add("Patient", _patient(patient))
+        self._doctor = draft.add("Practitioner", _doctor(doctor))
+        self._facility = draft.add("Organization", _facility(facility))
+
+    @property
+    def patient(self) -> Body:
+        """A reference to the patient, each time one of its own."""
+        return dict(self._patient)
+
+    @property
+    def doctor(self) -> Body:
+        """A reference to the doctor."""
+        return dict(self._doctor)
+
+    @property
+    def facility(self) -> Body:
+        """A reference to the clinic."""
+        return dict(self._facility)
 
     def visit(self, visit: Visit) -> Body:
         """The visit that the document comes from."""

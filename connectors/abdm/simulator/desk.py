@@ -79,7 +79,7 @@ def served(rule: Rule, act: Act) -> Callable[[Request], Awaitable[Response]]:
 
 async def nowhere(request: Request, _: Exception) -> Response:
     """A path that ABDM does not have."""
-    if request.url.path.startswith(("/sim", "/app", "/phone", "/network")):
+    if request.url.path.startswith(("/sim", "/app", "/phone", "/hius", "/network")):
         return Response("Nothing is here.", 404)
     ask = await _taken_down(request)
     dead = "/v0.5/" in request.url.path

@@ -96,6 +96,7 @@ class Network:
         self.bad_logins = 0
         self.locked_until = 0.0
         self.peer_keys_seen: set[str] = set()
+        self.notices: dict[str, tuple[str, bool]] = {}
         self._crypto = crypto
         self._moved = asyncio.Event()
         self._thief_waits = False

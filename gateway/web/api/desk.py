@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -79,7 +80,10 @@ class Desk:
         if operation.body is None:
             return None
         headers.check_json()
-        raw = await headers.body(request.receive, self._limits)
+        limits = self._limits
+        if operation.largest_bytes is not None:
+            limits = replace(limits, body_bytes=max(limits.body_bytes, operation.largest_bytes))
+        raw = await headers.body(request.receive, limits)
         return validated(operation.body, json_of(raw), what="the body")
 
     async def _once(self, operation: Operation, this: Asked, key: str) -> Response:

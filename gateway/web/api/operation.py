@@ -61,4 +61,5 @@ class Operation:
     media: str = JSON
     status: int = 200
     keeps_reply: bool = False  # a repeated Idempotency-Key gets the first reply again
+    largest_bytes: int | None = None  # of a body that may be larger than others are
     problems: tuple[int, ...] = ()
