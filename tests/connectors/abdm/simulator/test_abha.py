@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from connectors.abdm.simulator.abha import Citizen, aadhaar_holds
 from connectors.abdm.simulator.people import luhn
 from tests.connectors.abdm.simulator.conftest import World
+from tests.connectors.abdm.simulator.hip import Record
 
 ABHA = "/abha/api/v3"
 ENROL, PROFILE, WEB, APP = (
@@ -89,6 +90,18 @@ async def test_a_citizen_who_has_a_number_already_gets_that_one(world: World) ->
     second = (await enrolled(world)).json()
 
     assert (second["isNew"], second["ABHAProfile"]["ABHANumber"]) == (False, first["ABHAProfile"]["ABHANumber"])
+
+
+async def test_an_address_that_was_given_up_links_nothing(world: World) -> None:
+    made = (await enrolled(world)).json()
+    address = made["ABHAProfile"]["preferredAbhaAddress"]
+    await world.hip.ask_token(address, name=NITA.name, yearOfBirth=NITA.year_of_birth)
+    await world.go()
+    token = world.hip.told("on-generate-token")[-1].body["linkToken"]
+    body = {"txnId": made["txnId"], "abhaAddress": "nita.shah@sbx", "preferred": 1}
+    await world.hip.call(f"{ENROL}/enrol/abha-address", body)
+
+    assert (await world.hip.link(address, token, Record("V-1"))).json()["error"]["code"] == "ABDM-1012"
 
 
 async def test_a_wrong_otp_enrols_nobody(world: World) -> None:

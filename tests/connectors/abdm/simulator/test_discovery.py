@@ -129,3 +129,18 @@ async def test_the_patients_app_pulls_what_was_linked(world: World) -> None:
     await world.go()
 
     assert [sorted(each.plain) for each in world.network.transfers.values()] == [["V-1", "V-2"]]
+
+
+async def test_an_answer_under_another_facilitys_id_is_a_fault(world: World) -> None:
+    other = world.network.add_facility("Hill Clinic", hfr_id="IN2910000124")
+    world.hip.silent = True
+    await world.network.discover(world.asha.address, world.hip.service_id)
+    response = {"requestId": world.network.told[-1].request_id}
+    body = {
+        "transactionId": world.network.told[-1].body["transactionId"], "response": response,
+        "error": {"code": "ABDM-1010", "message": "Patient not found"},
+    }  # fmt: skip
+    path = "/api/hiecm/user-initiated-linking/v3/patient/care-context/on-discover"
+    await world.hip.call(path, body, X_HIP_ID=other.service_id)
+
+    assert world.faults("on-discover") == [("3.3", "X-HIP-ID is IN2910000124, and IN2910000123 was asked")]

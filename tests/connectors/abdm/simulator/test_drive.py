@@ -1,4 +1,4 @@
-"""Everything at once, and all of it from another process: a whole run with every quirk on, driven by HTTP only."""
+"""Everything at once, and all of it from another program: a whole run with every quirk on, driven by HTTP only."""
 
 import asyncio
 from typing import Any
@@ -44,16 +44,42 @@ async def test_with_every_quirk_on_an_honest_hospital_still_gets_through(
     await hip.settled()
     await drive(browser, f"/discoveries/{found['transaction']}/confirm", {"otp": "012345"})
     await hip.settled()
+    await world.go(20)
+    consent, transfer = await _asked_by_another(world, browser)
+    share = await world.network.share_profile(address, hip.service_id, "OPD1")
+    await hip.settled()
     state = await drive(browser, "/state")
 
     assert pulled.plain.keys() == {"V-1"}
     assert hip.typed == [12345]
     linked = {each["reference"] for each in state["patients"][0]["linked"][hip.service_id]}
     assert linked == {"V-1", "V-2"}
+    assert {each["careContextReference"] for each in transfer["entries"]} == {"V-1", "V-2"}
+    assert consent["acknowledged"] == ["GRANTED", "REVOKED"]
+    assert share.state == "acknowledged"
+    assert [each.key_form for each in world.network.transfers.values()] != ["raw"] * len(world.network.transfers)
     assert state["faults"] == 0
 
 
-async def test_a_program_in_another_process_plays_all_parts(world: World, browser: httpx2.AsyncClient) -> None:
+async def _asked_by_another(world: World, browser: httpx2.AsyncClient) -> tuple[Any, Any]:
+    """Another hospital asks, is allowed, fetches, and is told that it is over."""
+    wanted = {
+        "purpose": "CAREMGT", "since": "2026-01-01T00:00:00.000Z", "until": "2026-11-30T00:00:00.000Z",
+        "erase_at": "2026-12-30T00:00:00.000Z",
+    }  # fmt: skip
+    request = await drive(browser, "/consents", {"address": world.asha.address, "hiu": "IN2910000999", **wanted})
+    (consent,) = await drive(browser, f"/consents/{request['id']}/grant", {})
+    await world.hip.settled()
+    transfer = await drive(browser, "/requests", {"consent": consent["id"]})
+    await world.hip.settled()
+    await drive(browser, f"/consents/{consent['id']}/revoke", {})
+    await world.hip.settled()
+    return await drive(browser, f"/consents/{consent['id']}"), await drive(
+        browser, f"/received/{transfer['transaction']}"
+    )
+
+
+async def test_another_program_plays_all_parts(world: World, browser: httpx2.AsyncClient) -> None:
     patient = await drive(
         browser, "/patients", {"name": "Ravi Rao", "mobile": "9811111111", "year_of_birth": 1980, "gender": "M"}
     )

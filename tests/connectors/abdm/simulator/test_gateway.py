@@ -277,3 +277,13 @@ def test_every_quirk_has_a_name_and_all_but_the_contradictory_ones_go_on_togethe
     assert {name for name, on in everything.items() if not on} == {"one_based_pages", "zero_based_pages"}
     with pytest.raises(ValueError, match="no such quirk: nothing"):
         Quirks().switch({"nothing": True})
+
+
+async def test_a_body_that_is_no_json_gets_a_400_without_a_word(world: World) -> None:
+    world.network.switch({"empty_400": True})
+    headers = {**world.hip.headers(), "Content-Type": "application/json"}
+
+    answer = await world.hip.http.post("/api/hiecm/v3/token/generate-token", content=b"{", headers=headers)
+
+    assert (answer.status_code, answer.content) == (400, b"")
+    assert world.faults("generate-token") == [("3.2", "body must be an object")]

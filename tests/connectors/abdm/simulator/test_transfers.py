@@ -52,6 +52,7 @@ async def test_an_honest_hospital_delivers_what_the_consent_allows_and_nothing_i
     assert transfer.statuses == {"V-1": "OK", "V-2": "OK"}
     assert artefact.acknowledged == {"GRANTED"}
     assert (faults(transfer), world.network.faulty()) == ([], [])
+    assert world.network.heard("/data/push")[0].body["entries"][0]["content"] == "..."
 
 
 async def test_a_consent_that_is_asked_for_or_denied_reaches_no_hospital(world: World) -> None:
@@ -150,7 +151,7 @@ async def test_ids_in_the_body_of_a_request_may_be_empty(world: World, on: bool)
     assert bool(told.body["timestamp"]) is not on
 
 
-async def test_the_consent_manager_lets_nothing_through_after_the_end_unless_it_is_told_to(world: World) -> None:
+async def test_nothing_is_let_through_after_a_consents_end_unless_that_is_wanted(world: World) -> None:
     artefact = await granted(world)
     await world.network.revoke(artefact.id)
     await world.hip.settled()
