@@ -117,9 +117,10 @@ class _Check:
     def _references(self) -> None:
         """Each reference, also those of resources that are walked only because something points to them, or not at all."""
         self._follow()
+        walked = {at for at, _ in self.walked}
         for at, entry in enumerate(self.entries):
             resource = entry.get("resource") if isinstance(entry, dict) else None
-            if isinstance(resource, dict) and not any(walked == at for walked, _ in self.walked):
+            if isinstance(resource, dict) and at not in walked:
                 for key, inner in resource.items():
                     Walk(self.found, entry=at, kinds={}).scan(inner, path=f"{_path(at)}.{safe_name(key)}")
         self._follow()
@@ -145,9 +146,7 @@ class _Check:
             for name in names:
                 trial = Found()
                 try:
-                    Walk(trial, entry=at, kinds=self.index.kinds()).resource(
-                        resource, rules.of_profile(name), _path(at)
-                    )
+                    Walk(trial, entry=at, kinds=self.index.kinds).resource(resource, rules.of_profile(name), _path(at))
                 except Enough:
                     continue
                 if not trial.faults:
@@ -161,7 +160,7 @@ class _Check:
         if (at, name) in self.walked:
             return
         self.walked.add((at, name))
-        Walk(self.found, entry=at, kinds=self.index.kinds()).resource(resource, rules.of_profile(name), path)
+        Walk(self.found, entry=at, kinds=self.index.kinds).resource(resource, rules.of_profile(name), path)
 
 
 def _path(at: int) -> str:

@@ -26,10 +26,10 @@ class MediaType(StrEnum):
 
 
 def _readable(text: str) -> str:
-    """Raise Unfit for characters that neither XML nor a reader can have."""
+    """The text with plain spaces. Raises Unfit for characters that neither XML nor a reader can have."""
     if any(unicodedata.category(each) in ("Cc", "Cs", "Cn") and each not in "\t\n\r" for each in text):
         raise Unfit("must not hold control characters or what is no character")
-    return text
+    return "".join(" " if each.isspace() and each not in "\t\n\r" else each for each in text)
 
 
 def _in_our_time(value: datetime) -> datetime:

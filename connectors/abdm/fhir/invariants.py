@@ -4,6 +4,7 @@ Each is the definition's FHIRPath expression in Python (FHIR R4, `ElementDefinit
 the right type keeps every one of them: that fault is found elsewhere, and nothing here may raise.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -142,13 +143,17 @@ def _first_is(bundle: Element, kind: str) -> bool:
 def _obs_7(observation: Element) -> bool:
     if not chosen(observation, "value"):
         return True
-    own = [coding for coding in parts(observation.get("code"), "coding") if isinstance(coding, dict)]
+    own = {_spelled(coding) for coding in parts(observation.get("code"), "coding")}
     return not any(
-        coding in own
+        _spelled(coding) in own
         for component in parts(observation, "component")
         if isinstance(component, dict)
         for coding in parts(component.get("code"), "coding")
     )
+
+
+def _spelled(coding: Any) -> str:
+    return json.dumps(coding, sort_keys=True)
 
 
 def _per_1(period: Element) -> bool:

@@ -304,12 +304,15 @@ def _patient(patient: Patient) -> Body:
 
 
 def _doctor(doctor: Doctor) -> Body:
-    licence = coding(V2_0203, "MD", "Medical License number")
     identifiers = [
-        doctor.registration and _identifier(licence, doctor.registration),
-        doctor.hpr_id and {**_identifier(licence, doctor.hpr_id), "system": _PROFESSIONALS},
+        doctor.registration and _licence(doctor.registration),
+        doctor.hpr_id and {**_licence(doctor.hpr_id), "system": _PROFESSIONALS},
     ]
     return {"identifier": [each for each in identifiers if each], "name": [{"text": doctor.name}]}
+
+
+def _licence(number: str) -> Body:
+    return _identifier(coding(V2_0203, "MD", "Medical License number"), number)
 
 
 def _facility(facility: Facility) -> Body:

@@ -1,6 +1,8 @@
 """The data file is what the definitions compile to, and its hand-kept lists are FHIR's."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,3 +89,13 @@ def test_what_has_no_definition_is_marked_as_written_by_hand() -> None:
         "Invoice",
     }
     assert "written by hand" in str(rules.of_profile("InvoiceRecord").kids[0])
+
+
+def test_production_imports_neither_the_compiler_nor_the_parser_before_it_checks() -> None:
+    script = (
+        "import sys; import connectors.abdm.fhir; "
+        "print([name for name in sys.modules if name.startswith('fhir') or name.endswith(('.compile', 'base_types'))])"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert run.stdout.strip() == "[]"
