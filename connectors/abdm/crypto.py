@@ -15,7 +15,7 @@ records under the same pair would be told from each other's sums, and tags could
 import hashlib
 import secrets
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -36,8 +36,8 @@ __all__ = [
     "KeyRefused",
     "NonceRefused",
     "RecordChanged",
+    "RecordDiffers",
     "Sealing",
-    "SizeWrong",
     "generate",
     "seal",
     "sealed_size",
@@ -68,11 +68,11 @@ class RecordChanged(CryptoError):
         super().__init__("record_changed", "The record was changed on its way, or sealed for other keys.")
 
 
-class SizeWrong(CryptoError):
-    """A record is not as large as was said; what was sealed of it so far is worth nothing."""
+class RecordDiffers(CryptoError):
+    """A record is not the one that was announced; what was sealed of it so far is worth nothing to anybody."""
 
     def __init__(self) -> None:
-        super().__init__("size_wrong", "The record is not as large as was said.")
+        super().__init__("record_differs", "The record is not of the size or the checksum that was announced.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,68 +123,53 @@ def sealed_size(size: int) -> int:
 
 
 class Sealing:
-    """One record sealed piece by piece, once: what `seal` gives, in base64, without ever holding it whole."""
+    """One record sealed piece by piece: what `seal` gives, in base64, without ever holding it whole.
 
-    def __init__(self, *, own: KeyPair, peer_public: bytes, peer_nonce: bytes) -> None:
-        """Raises KeyRefused or NonceRefused."""
+    Take every piece, then `end`. Nothing can be sealed by it afterwards, so that a pair of keys seals one record.
+    """
+
+    def __init__(self, size: int, *, own: KeyPair, peer_public: bytes, peer_nonce: bytes) -> None:
+        """`size` is the record's. Raises KeyRefused or NonceRefused."""
         key, vector = _secrets(own, peer_public, peer_nonce)
         self._sealer = Cipher(AES256(key), GCM(vector)).encryptor()
         # MD5 because ABDM names it. It proves nothing: the tag does.
         self._md5 = hashlib.md5(usedforsecurity=False)
-        self._begun = self._ended = False
+        self._rest = bytearray()  # what does not fill a block yet
+        self._left = size
 
-    def content(self, pieces: Iterable[bytes], *, size: int) -> Iterator[bytes]:
-        """The base64 of the sealed record, `sealed_size(size)` characters; raises SizeWrong before the last of them."""
-        if self._begun:
-            raise RuntimeError("one pair of keys seals one record")
-        self._begun = True
-        return self._content(pieces, size)
+    def take(self, piece: bytes) -> Iterator[bytes]:
+        """The base64 of every block that is full by now. Raises RecordDiffers where the record is larger than announced."""
+        self._left -= len(piece)
+        if self._left < 0:
+            raise RecordDiffers()
+        view = memoryview(piece)
+        while view:
+            wanted = _BLOCK_BYTES - len(self._rest)
+            part, view = view[:wanted], view[wanted:]
+            if len(part) == _BLOCK_BYTES:
+                yield b64encode(self._sealed(part))
+                continue
+            self._rest += part
+            if len(self._rest) == _BLOCK_BYTES:
+                block = bytes(self._rest)
+                self._rest.clear()
+                yield b64encode(self._sealed(block))
 
-    def _content(self, pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
-        seen = 0
-        rest = b""
-        for block in _blocks(pieces):
-            seen += len(block)
-            if seen > size:
-                raise SizeWrong()
-            self._md5.update(block)
-            sealed = self._sealer.update(block)
-            if len(block) < _BLOCK_BYTES:
-                rest = sealed
-            else:
-                yield b64encode(sealed)
-        if seen != size:
-            raise SizeWrong()
-        rest += self._sealer.finalize() + self._sealer.tag
-        self._ended = True
-        yield b64encode(rest)
+    def end(self) -> bytes:
+        """The rest, with the tag. Raises RecordDiffers where the record is smaller than announced."""
+        if self._left:
+            raise RecordDiffers()
+        sealed = self._sealed(bytes(self._rest)) + self._sealer.finalize()
+        return b64encode(sealed + self._sealer.tag)
 
     @property
     def checksum(self) -> str:
-        """MD5 of the plaintext in hexadecimal, once the content has come to its end."""
-        if not self._ended:
-            raise RuntimeError("the checksum is known when all of the content was taken")
+        """MD5 of the plaintext, in hexadecimal, of what was sealed so far."""
         return self._md5.hexdigest()
 
-
-def _blocks(pieces: Iterable[bytes]) -> Iterator[bytes | memoryview]:
-    """The same bytes in blocks of one size; only the last is shorter."""
-    rest = bytearray()
-    for piece in pieces:
-        left = memoryview(piece)
-        while left:
-            if not rest and len(left) >= _BLOCK_BYTES:
-                yield left[:_BLOCK_BYTES]
-                left = left[_BLOCK_BYTES:]
-                continue
-            missing = _BLOCK_BYTES - len(rest)
-            rest += left[:missing]
-            left = left[missing:]
-            if len(rest) == _BLOCK_BYTES:
-                yield bytes(rest)
-                rest.clear()
-    if rest:
-        yield bytes(rest)
+    def _sealed(self, block: bytes | memoryview) -> bytes:
+        self._md5.update(block)
+        return self._sealer.update(block)
 
 
 def _secrets(own: KeyPair, peer_public: bytes, peer_nonce: bytes) -> tuple[bytes, bytes]:
