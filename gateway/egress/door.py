@@ -19,7 +19,7 @@ from gateway.egress.credential import Credential
 from gateway.egress.letter import Engine, Letter, Limits, RequestRefused, Target, fits_a_header, place_of, write_letter
 from gateway.egress.repeat import Ending, Policy, worth_repeating
 from gateway.egress.route import Origin, Route
-from gateway.egress.stream import Stream, body_of, let_go, may_go_again
+from gateway.egress.stream import Stream, body_of, may_go_again
 from gateway.log import Log
 from scopes.vocabulary import Repeat
 from scopes.wording import Wording
@@ -129,29 +129,26 @@ class Passage:
         deadline = self._door.clock() + self._route.timeout_seconds
         body: bytes | Stream = b""
         try:
-            origin, path = self._place(request)
-            body = await body_of(request, seconds=self._route.timeout_seconds)
-            letter = write_letter(request, body, url=origin.root + path, own=self._own_headers())
-        except ConnectorError as refused:
-            await let_go(body)
-            _log.warning("request_refused", code=refused.code, key=self.idempotency_key)
-            raise
-        self.host, self.method = origin.host, letter.method
-        try:
-            return await self._attempts(request, letter, origin, deadline)
-        finally:
-            await let_go(body)
+            try:
+                origin, path = self._place(request)
+                body = await body_of(request, self._route.timeout_seconds)
+                letter = write_letter(request, body, url=origin.root + path, own=self._own_headers())
+            except ConnectorError as refused:
+                _log.warning("request_refused", code=refused.code, key=self.idempotency_key)
+                raise
+            self.host, self.method = origin.host, letter.method
 
-    async def _attempts(
-        self, request: httpx2.Request, letter: Letter, origin: Origin, deadline: float
-    ) -> httpx2.Response:
-        ending = await self._attempt(request, letter, origin, deadline)
-        if isinstance(ending, ConnectorError) or worth_repeating(ending, self._repeat):
-            attempt = partial(self._attempt, request, letter, origin, deadline)
-            return await self._door.policy.again(
-                ending, attempt, repeat=self._repeat, deadline=deadline, possible=partial(may_go_again, letter.body)
-            )
-        return ending
+            ending = await self._attempt(request, letter, origin, deadline)
+            if isinstance(ending, ConnectorError) or worth_repeating(ending, self._repeat):
+                attempt = partial(self._attempt, request, letter, origin, deadline)
+                possible = partial(may_go_again, body)
+                return await self._door.policy.again(
+                    ending, attempt, repeat=self._repeat, deadline=deadline, possible=possible
+                )
+            return ending
+        finally:
+            if isinstance(body, Stream):
+                await body.close()
 
     def _place(self, request: httpx2.Request) -> tuple[Origin, str]:
         origin, path = place_of(request, self._route)

@@ -149,7 +149,7 @@ class Stream:
         raise RequestRefused("body_broken")  # outside the block: the cause may quote what it was made of
 
 
-async def body_of(request: httpx2.Request, *, seconds: float) -> bytes | Stream:
+async def body_of(request: httpx2.Request, seconds: float) -> bytes | Stream:
     """What a request carries: bytes, or a stream where that is long. Raises RequestRefused where it cannot be sent."""
     try:
         return request.content
@@ -167,12 +167,6 @@ async def body_of(request: httpx2.Request, *, seconds: float) -> bytes | Stream:
         return stream
     await stream.close()
     return whole
-
-
-async def let_go(body: bytes | Stream) -> None:
-    """Close what is open of a body."""
-    if isinstance(body, Stream):
-        await body.close()
 
 
 def may_go_again(body: bytes | Stream) -> bool:
