@@ -100,8 +100,7 @@ async def sessions_at(store: Store, now: datetime) -> str:
         if (until := locked_until(row, now)) is not None:
             raise Amiss(
                 f"{connector} refused the gateway's registration {row.refused} times in a row ({row.code}), so nobody logs in "
-                f"there until {until:%H:%M} UTC; compare it with the network's own and mend it with `gateway clients add "
-                f"{connector}`"
+                f"there until {until:%H:%M} UTC; compare it with the network's own, and add it anew with `gateway clients add`"
             )
     return ", ".join(f"{connector}: {_session(row, now)}" for connector, row in found.items()) or "none"
 

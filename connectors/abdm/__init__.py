@@ -1,1 +1,1 @@
-"""India's ABDM as a Health Information Provider. One folder, one recipient; its parts are the modules beside this file."""
+"""ABDM, India's network of health records: the gateway as a Health Information Provider."""

@@ -79,7 +79,7 @@ def check(document: Mapping[str, Any]) -> list[Fault]:
     """Where a document does not fit the profiles of India's National Resource Centre for EHR Standards."""
     from connectors.abdm.fhir import conformance
 
-    return [Fault(fault.path, fault.message) for fault in conformance.check(document)]
+    return conformance.check(document)
 
 
 def kind_of(document: Mapping[str, Any]) -> RecordKind | None:

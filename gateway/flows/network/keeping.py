@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +18,7 @@ from pydantic import ValidationError
 from connectors.network import Network
 from connectors.told import Party, RecordKind
 from gateway.calls import Actor
-from gateway.errors import Conflict, InvalidRequest, NotFound
+from gateway.errors import InvalidRequest, NotFound
 from gateway.flows.network.linking import want
 from gateway.flows.rooms import Rooms
 from gateway.ids import new_id
@@ -53,9 +52,8 @@ async def keep(actor: Actor, visit: Visit, rooms: Rooms, *, link: bool) -> tuple
     Raises NotFound, InvalidRequest with paths, and Conflict.
     """
     network = network_of(visit.connector, rooms)
-    facility = await _facility(actor, visit.connector, rooms)
-    # A large document takes a while.
-    frozen = await asyncio.to_thread(_frozen, visit.documents, network, facility, rooms.clock())
+    maker = _Maker(network, await _facility(actor, visit.connector, rooms), rooms)
+    frozen = await asyncio.to_thread(_frozen, visit.documents, maker)  # a large document takes a while
     new = NewContext(
         connector=visit.connector, subject=visit.subject, reference=visit.reference, display=visit.display,
         documents=frozen,
@@ -77,26 +75,30 @@ def network_of(connector: str, rooms: Rooms) -> Network:
     return found.network
 
 
-async def _facility(actor: Actor, connector: str, rooms: Rooms) -> Party:
-    """Who the clinic is at the network. Raises Conflict where it is nobody there yet."""
-    connection = await rooms.connections.active(actor.tenant, connector)
-    if connection.account is None:
-        raise Conflict(
-            "the clinic has no facility at this network yet",
-            fix="Let the operator link the clinic's facility, then hand the visit over again.",
-        )
-    return Party(connection.account, await rooms.connections.name_of(actor.tenant))
+@dataclass(frozen=True, slots=True)
+class _Maker:
+    """What makes documents: the network's form, and the facility in whose name."""
+
+    network: Network
+    facility: Party | None
+    rooms: Rooms
 
 
-def _frozen(handed: tuple[Handed, ...], network: Network, facility: Party, now: datetime) -> tuple[Frozen, ...]:
+async def _facility(actor: Actor, connector: str, rooms: Rooms) -> Party | None:
+    row = await rooms.networks.facilities.of(actor.tenant, connector)
+    return None if row is None else Party(row.service, row.name)
+
+
+def _frozen(handed: tuple[Handed, ...], maker: _Maker) -> tuple[Frozen, ...]:
     made: list[Frozen] = []
     faults: list[Fault] = []
     for place, each in enumerate(handed):
         try:
-            document = _document(each, network, facility, now)
-            faults += [Fault(f"documents[{place}].{fault.path}", fault.message) for fault in network.check(document)]
+            document = _document(each, maker)
+            wrong = maker.network.check(document)
+            faults += [Fault(f"documents[{place}].{fault.path}", fault.message) for fault in wrong]
             if not faults:
-                made.append(_kept(document, network))
+                made.append(_kept(document, maker.network))
         except InvalidRequest as invalid:
             faults += [Fault(f"documents[{place}].{fault.path}", fault.message) for fault in invalid.faults]
     if faults:
@@ -104,13 +106,20 @@ def _frozen(handed: tuple[Handed, ...], network: Network, facility: Party, now: 
     return tuple(made)
 
 
-def _document(handed: Handed, network: Network, facility: Party, now: datetime) -> Mapping[str, Any]:
+def _document(handed: Handed, maker: _Maker) -> Mapping[str, Any]:
     if handed.document is not None:
         return handed.document
     assert handed.kind is not None
     assert handed.record is not None
+    if maker.facility is None:
+        wanted = (
+            "is written in the name of the clinic's facility: let the operator link it, or hand over a ready document"
+        )
+        raise InvalidRequest(faults=[Fault("record", wanted)])
     try:
-        return network.document_of(handed.kind, handed.record, document=str(new_id()), now=now, facility=facility)
+        return maker.network.document_of(
+            handed.kind, handed.record, document=str(new_id()), now=maker.rooms.clock(), facility=maker.facility
+        )
     except ValidationError as invalid:
         raise InvalidRequest(faults=list(_faults(invalid))) from None
 

@@ -16,6 +16,7 @@ from gateway.calls import Call
 from gateway.demo import EVERYTHING
 from gateway.flows.connect import Wish, begin
 from gateway.flows.network.facility import link_facility
+from gateway.network.lines import Line
 from gateway.oauth.clients import Client
 from gateway.serve import listening, serving
 from gateway.store import notices
@@ -26,6 +27,8 @@ from tests.gateway.network.office import CLIENT, Office
 
 ROOT = Path(__file__).parent / "network_root"
 NETWORK = "postbox"
+LIVE, TRIAL = "postbox@live", "postbox@trial"
+SETTINGS = {"environment": "live"}
 PUBLIC = "https://gateway.example"
 
 
@@ -37,18 +40,23 @@ class Bridge:
     office: Office
     clock: Clock
 
-    async def registered(self, secret: str = CLIENT[1]) -> None:
-        """Register the gateway, as its operator does."""
-        await self.house.rooms.oauth.clients.add(NETWORK, Client(CLIENT[0], secret))
+    @property
+    def line(self) -> Line:
+        """The network's environment for patients."""
+        return self.house.rooms.networks.lines[LIVE]
 
-    async def clinic(self, facility: str | None = None) -> Clinic:
+    async def registered(self, secret: str = CLIENT[1], *, line: str = LIVE) -> None:
+        """Register the gateway, as its operator does."""
+        await self.house.rooms.oauth.clients.add(line, Client(CLIENT[0], secret))
+
+    async def clinic(self, facility: str | None = None, *, environment: str | None = None) -> Clinic:
         """A clinic that is connected, and whose facility the operator has linked, if one is given."""
         tenant = await self.house.rooms.connections.create_tenant("a clinic")
         actor = Actor("system", "test", tenant, EVERYTHING)
         if facility is not None:
-            linked = await link_facility(tenant, NETWORK, facility, self.house.rooms)
+            linked = await link_facility(tenant, NETWORK, facility, self.house.rooms, environment=environment)
             return Clinic(actor, linked.connection)
-        wish = Wish(connector=NETWORK, features=frozenset({"answers"}))
+        wish = Wish(connector=NETWORK, features=frozenset({"answers"}), settings=SETTINGS)
         return Clinic(actor, (await begin(actor, wish, self.house.rooms)).connection)
 
     def call(self, clinic: Clinic, answers: str = "r-1") -> Call:

@@ -17,7 +17,7 @@ from gateway.flows.network import reading
 from gateway.log import configure
 from gateway.store import letters
 from gateway.store import network as rows
-from tests.gateway.network.house import NETWORK, PUBLIC, ROOT
+from tests.gateway.network.house import LIVE, NETWORK, PUBLIC, ROOT
 
 
 async def _dies(*_: Any, **__: Any) -> Any:
@@ -31,7 +31,7 @@ async def main(dsn: str, data_dir: str, place: str, now: str, moment: str, *abou
     async with opened(settings, sandboxes={NETWORK: place}, connectors=[HERE, ROOT], clock=lambda: at) as house:
         if moment == "login":
             rows.keep_session = _dies
-            await house.rooms.networks.sessions.token(NETWORK)
+            await house.rooms.networks.sessions.token(LIVE)
         else:  # a letter whose taker is done, and that is not yet forgotten
             letters.end = _dies
             await reading.read_letter(about[0].encode(), house.rooms)

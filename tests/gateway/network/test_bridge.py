@@ -14,7 +14,7 @@ from gateway.network.drift import MEND, WHAT, Fault
 from gateway.store import network as rows
 from tests.gateway.listener import until, working
 from tests.gateway.network.conftest import OpenMore
-from tests.gateway.network.house import NETWORK, PUBLIC, Bridge
+from tests.gateway.network.house import LIVE, NETWORK, PUBLIC, Bridge
 
 
 async def standing(bridge: Bridge, tenant: Any) -> tuple[str, ...]:
@@ -26,11 +26,11 @@ async def standing(bridge: Bridge, tenant: Any) -> tuple[str, ...]:
 async def test_where_all_is_as_it_should_be_nobody_is_told_anything(bridge: Bridge) -> None:
     bridge.office.serves("IN01")
     clinic = await bridge.clinic("IN01")
-    found = await look(NETWORK, bridge.house.rooms)
+    found = await look(bridge.line, bridge.house.rooms)
     assert not found.drift
     assert await standing(bridge, clinic.tenant) == ()
     assert await bridge.notices(clinic.tenant) == []
-    assert f'gateway_network_drift{{connector="{NETWORK}"}} 0.0' in metrics.written().decode()
+    assert f'gateway_network_drift{{line="{LIVE}"}} 0.0' in metrics.written().decode()
 
 
 async def test_an_address_that_somebody_moved_is_told_to_every_clinic_once_and_seen_when_it_is_mended(
@@ -40,7 +40,7 @@ async def test_an_address_that_somebody_moved_is_told_to_every_clinic_once_and_s
     clinics = [await bridge.clinic("IN01"), await bridge.clinic("IN02")]
     bridge.office.url = "https://a-colleagues-tunnel.example/postbox"
     for _ in range(3):
-        await look(NETWORK, bridge.house.rooms)
+        await look(bridge.line, bridge.house.rooms)
         bridge.clock.move(hours=1)
     for clinic in clinics:
         assert await standing(bridge, clinic.tenant) == ("url_elsewhere",)
@@ -48,9 +48,9 @@ async def test_an_address_that_somebody_moved_is_told_to_every_clinic_once_and_s
         assert (notice.kind, notice.about) == (DRIFTED, clinic.connection.id)
         assert notice.detail == {"connector": NETWORK, "faults": ["url_elsewhere"]}
     assert "bridge_drifted" in caplog.text
-    assert f'gateway_network_drift{{connector="{NETWORK}"}} 1.0' in metrics.written().decode()
+    assert f'gateway_network_drift{{line="{LIVE}"}} 1.0' in metrics.written().decode()
     bridge.office.url = f"{PUBLIC}/postbox/"
-    await look(NETWORK, bridge.house.rooms)
+    await look(bridge.line, bridge.house.rooms)
     found = await standing_of(clinics[0].tenant, NETWORK, bridge.house.rooms)
     assert found is not None
     assert (found.well, found.since) == (True, bridge.clock())
@@ -71,7 +71,7 @@ async def test_what_is_wrong_about_one_facility_is_told_to_its_clinic_only(
     bridge.office.serves("IN01", "IN02")
     first, second = await bridge.clinic("IN01"), await bridge.clinic("IN02")
     bridge.office.services[0] |= change
-    await look(NETWORK, bridge.house.rooms)
+    await look(bridge.line, bridge.house.rooms)
     assert await standing(bridge, first.tenant) == (code,)
     assert await standing(bridge, second.tenant) == ()
     assert len(await bridge.notices(first.tenant)) == 1
@@ -84,7 +84,7 @@ async def test_two_gateways_that_look_at_once_tell_a_clinic_once(bridge: Bridge,
     bridge.office.active = False
     bridge.office.url = None
     other = await open_more()
-    await asyncio.gather(*(look(NETWORK, rooms) for rooms in [bridge.house.rooms, other.rooms] * 5))
+    await asyncio.gather(*(look(bridge.line, rooms) for rooms in [bridge.house.rooms, other.rooms] * 5))
     assert await standing(bridge, clinic.tenant) == ("url_missing", "bridge_off")
     assert len(await bridge.notices(clinic.tenant)) == 1
 
@@ -122,13 +122,13 @@ async def test_it_is_looked_at_daily_and_hourly_while_something_is_wrong(bridge:
 async def test_a_network_that_does_not_answer_changes_nothing_that_is_known(bridge: Bridge) -> None:
     bridge.office.serves("IN01")
     clinic = await bridge.clinic("IN01")
-    await look(NETWORK, bridge.house.rooms)
+    await look(bridge.line, bridge.house.rooms)
     bridge.clock.move(hours=30)
     bridge.office.failing = 503
     await watch(bridge.house.rooms, at_start=True)
     assert await standing(bridge, clinic.tenant) == ()
     async with bridge.house.rooms.store.tenant(OPERATOR) as session:
-        row = await rows.bridge(session, OPERATOR, NETWORK)
+        row = await rows.bridge(session, OPERATOR, LIVE)
     assert row is not None
     assert row.looked_at < bridge.clock()
 
@@ -146,7 +146,7 @@ async def _told(bridge: Bridge, tenant: Any) -> bool:
 
 
 async def test_without_a_registration_nothing_is_asked(open_more: OpenMore, bridge: Bridge) -> None:
-    await bridge.house.rooms.oauth.clients.remove(NETWORK)
+    await bridge.house.rooms.oauth.clients.remove(LIVE)
     await watch(bridge.house.rooms, at_start=True)
     assert bridge.office.logins == []
 

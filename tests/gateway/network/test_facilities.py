@@ -14,7 +14,7 @@ from gateway.network.facilities import service_of
 from scopes.vocabulary import ConnectionState
 from tests.gateway.house import entries_of
 from tests.gateway.network.conftest import OpenMore
-from tests.gateway.network.house import NETWORK, PUBLIC, Bridge
+from tests.gateway.network.house import NETWORK, PUBLIC, SETTINGS, Bridge
 
 
 def _service(name: str, *, active: bool = True, records: bool = True) -> Service:
@@ -81,7 +81,7 @@ async def test_a_second_clinic_cannot_claim_a_facility_not_even_at_the_same_mome
     assert len([each for each in found if not isinstance(each, BaseException)]) == 1
     refused = [each for each in found if isinstance(each, BaseException)]
     assert all(isinstance(each, Conflict) and "another clinic's" in each.detail for each in refused)
-    (owned,) = await bridge.house.rooms.networks.facilities.all(NETWORK)
+    (owned,) = await bridge.house.rooms.networks.facilities.all(bridge.line)
     winner = next(at for at, each in enumerate(found) if not isinstance(each, BaseException))
     assert owned.tenant == clinics[winner].tenant
 
@@ -93,14 +93,18 @@ async def test_a_suspended_connection_stays_suspended_when_its_facility_is_named
     bridge.office.services[0]["id"] = "IN01_7"
     linked = await link_facility(clinic.tenant, NETWORK, "IN01", bridge.house.rooms)
     assert (linked.connection.state, linked.connection.account) == (ConnectionState.SUSPENDED, "IN01_7")
-    assert await bridge.house.rooms.networks.facilities.owner(NETWORK, "IN01") is None
+    assert await bridge.house.rooms.networks.facilities.owner(bridge.line, "IN01") is None
 
 
 @pytest.mark.parametrize("given", [{"account": "IN01"}, {"secret": "sk_1"}])
 async def test_a_clinic_can_type_neither_an_account_nor_a_key(bridge: Bridge, given: dict[str, str]) -> None:
     clinic = await bridge.clinic()
     with pytest.raises(InvalidRequest) as refused:
-        await begin(clinic.actor, Wish(connector=NETWORK, features=frozenset({"answers"}), **given), bridge.house.rooms)
+        await begin(
+            clinic.actor,
+            Wish(connector=NETWORK, features=frozenset({"answers"}), settings=SETTINGS, **given),
+            bridge.house.rooms,
+        )
     assert {fault.path for fault in refused.value.faults} <= {"account", "credential"}
 
 
@@ -108,8 +112,8 @@ async def test_the_network_is_told_where_to_send_and_not_without_an_address_of_o
     bridge: Bridge, open_more: OpenMore
 ) -> None:
     bridge.office.url = "https://somebody-else.example"
-    assert await move(NETWORK, bridge.house.rooms) == f"{PUBLIC}/postbox"
+    assert await move(bridge.line, bridge.house.rooms) == f"{PUBLIC}/postbox"
     assert bridge.office.url == f"{PUBLIC}/postbox"
     nameless = await open_more(public_url=None)
     with pytest.raises(Conflict, match="own address"):
-        await move(NETWORK, nameless.rooms)
+        await move(bridge.line, nameless.rooms)

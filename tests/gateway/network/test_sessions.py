@@ -17,13 +17,13 @@ from gateway.flows.broker import broker
 from gateway.network.sessions import LOCKED, LockedOut, NoSession
 from scopes.vocabulary import Outcome
 from tests.gateway.network.conftest import OpenMore
-from tests.gateway.network.house import NETWORK, Bridge
+from tests.gateway.network.house import LIVE, Bridge
 
 CALLERS = 40
 
 
 async def token_of(bridge: Bridge) -> str:
-    return await bridge.house.rooms.networks.sessions.token(NETWORK)
+    return await bridge.house.rooms.networks.sessions.token(LIVE)
 
 
 async def test_many_calls_of_many_clinics_at_two_gateways_log_in_once(bridge: Bridge, open_more: OpenMore) -> None:
@@ -51,7 +51,7 @@ async def test_a_session_is_renewed_half_a_minute_before_its_end(bridge: Bridge)
 async def test_a_second_gateway_takes_the_session_that_is_there(bridge: Bridge, open_more: OpenMore) -> None:
     first = await token_of(bridge)
     other = await open_more()
-    assert await other.rooms.networks.sessions.token(NETWORK) == first
+    assert await other.rooms.networks.sessions.token(LIVE) == first
     assert len(bridge.office.logins) == 1
 
 
@@ -84,7 +84,7 @@ async def test_after_three_refused_logins_nobody_asks_for_ten_minutes_in_any_gat
     houses = [bridge.house, await open_more()]
     for at in range(30):
         with pytest.raises(NoSession):
-            await houses[at % 2].rooms.networks.sessions.token(NETWORK)
+            await houses[at % 2].rooms.networks.sessions.token(LIVE)
         bridge.clock.move(seconds=5)
     assert len(bridge.office.logins) == 3
     with pytest.raises(LockedOut) as locked:
@@ -108,7 +108,7 @@ async def test_a_hundred_callers_at_once_cannot_lock_the_registration(bridge: Br
     await bridge.registered("a wrong secret")
     houses = [bridge.house, await open_more(), await open_more()]
     for _ in range(4):
-        asked = [houses[at % 3].rooms.networks.sessions.token(NETWORK) for at in range(100)]
+        asked = [houses[at % 3].rooms.networks.sessions.token(LIVE) for at in range(100)]
         assert all(isinstance(each, NoSession) for each in await asyncio.gather(*asked, return_exceptions=True))
         bridge.clock.move(seconds=20)
     assert len(bridge.office.logins) == 3
@@ -117,14 +117,14 @@ async def test_a_hundred_callers_at_once_cannot_lock_the_registration(bridge: Br
 async def test_the_doctor_says_that_the_network_refuses_us(bridge: Bridge) -> None:
     store = bridge.house.rooms.store
     await token_of(bridge)
-    assert await sessions_at(store, bridge.clock()) == f"{NETWORK}: in session"
+    assert await sessions_at(store, bridge.clock()) == f"{LIVE}: in session"
     bridge.clock.move(hours=1)
     await bridge.registered("a wrong secret")
     for _ in range(3):
         with pytest.raises(NoSession):
             await token_of(bridge)
         bridge.clock.move(seconds=20)
-    with pytest.raises(Exception, match="gateway clients add postbox"):
+    with pytest.raises(Exception, match="postbox@live refused"):
         await sessions_at(store, bridge.clock())
 
 
@@ -170,5 +170,5 @@ async def test_no_session_can_be_read_in_the_database(bridge: Bridge, fresh_dsn:
 async def test_without_a_registration_a_call_says_what_the_operator_has_to_do(open_more: OpenMore) -> None:
     house = await open_more()
     with pytest.raises(Conflict) as refused:
-        await house.rooms.networks.sessions.token(NETWORK)
-    assert "gateway clients add postbox" in refused.value.fix
+        await house.rooms.networks.sessions.token(LIVE)
+    assert "gateway clients add postbox --environment live" in refused.value.fix

@@ -26,7 +26,7 @@ from tests.gateway.network.office import post
 
 LETTERS = 300
 OURS, THEIRS = "IN01", "IN02"
-PATHS = ("/consents", "/linked", "/wanted", "/other", "", "/../hooks", "//consents", "/consents/%2e%2e/linked")
+PATHS = (*("/consents", "/linked", "/wanted") * 4, "/other", "", "/../hooks", "//consents", "/consents/%2e%2e/linked")
 
 
 async def _answer(heard: Heard, _told: Any, rooms: Rooms) -> None:
@@ -65,6 +65,7 @@ def _mentions(chance: random.Random, other: Clinic, repeated: str) -> bytes:
     said: Any = chance.choice(
         [
             {"consent": chance.choice(words), "facility-id": THEIRS, "tenant": str(other.tenant)},
+            {"consent": chance.choice(words), "to": chance.choice(words), "connection": str(other.connection.id)},
             {"to": chance.choice(words), "hip": {"id": THEIRS}},
             [chance.choice(words)],
             chance.choice(words),
@@ -72,7 +73,7 @@ def _mentions(chance: random.Random, other: Clinic, repeated: str) -> bytes:
         ]
     )
     body = orjson.dumps(said)
-    return chance.choice([body, body[: chance.randrange(len(body) + 1)], chance.randbytes(60)])
+    return chance.choice([body, body, body, body[: chance.randrange(len(body) + 1)], chance.randbytes(60)])
 
 
 async def _fuzzed(
@@ -80,7 +81,9 @@ async def _fuzzed(
 ) -> int:
     """Send one letter for the first clinic, or one that wants to be the other's without being proved to be."""
     office = bridge.office
-    request_id = chance.choice([None, None, repeated, f"{repeated} {other.tenant}", str(other.connection.id)])
+    request_id = chance.choice(
+        [None, None, None, None, repeated, f"{repeated}-{other.tenant}", str(other.connection.id)]
+    )
     kind = chance.randrange(6)
     headers = office.headers(OURS, request_id=request_id, age_seconds=chance.choice([0, 1300, 2900, 4000]))
     if kind == 1:  # the other's facility, and a signature of nobody's
@@ -120,7 +123,7 @@ async def test_fuzzed_letters_for_one_clinic_never_touch_a_row_of_the_other(brid
     mine = await bridge.letters(ours)
     assert statuses.count(202) >= len(mine) > 50
     assert {row["sealed"] for row in mine} == {None}
-    assert len(bridge.office.answers) > 30
+    assert len(bridge.office.answers) > 10
     assert {facility for facility, _ in bridge.office.answers[1:]} == {OURS}
     await owner.close()
 

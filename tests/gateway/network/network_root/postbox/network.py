@@ -16,9 +16,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from connectors.errors import Ambiguous, CallbackRefused
-from connectors.network import Bridge, Key, Letter, Service, Session, SessionRefused
-from connectors.told import ArtefactStatus, ConsentTold, Linked, RecordsWanted, Told
+from connectors.network import Body, Bridge, Chunks, Entry, Fault, Key, Letter, Place, Service, Session, SessionRefused
+from connectors.told import ArtefactStatus, ConsentTold, Linked, Party, RecordKind, RecordsWanted, Told
 from connectors.wire import build_request, error_for, object_in
+from scopes.vocabulary import Category
 
 PREFIX: Final = "/postbox"
 _LEEWAY_SECONDS: Final = 1800.0
@@ -107,6 +108,36 @@ def read(path: str, letter: Letter, raw_body: bytes) -> Told | None:
         moment = datetime.now(UTC)
         return RecordsWanted("t", "c", moment, moment, "https://hiu.example", b"", b"")
     return None
+
+
+def check(document: Mapping[str, Any]) -> list[Fault]:
+    return []
+
+
+def kind_of(document: Mapping[str, Any]) -> RecordKind | None:
+    return None
+
+
+def categories_of(document: Mapping[str, Any]) -> frozenset[Category]:
+    return frozenset()
+
+
+def dates_of(document: Mapping[str, Any]) -> tuple[datetime, datetime] | None:
+    return None
+
+
+def document_of(
+    kind: RecordKind, record: Mapping[str, Any], *, document: str, now: datetime, facility: Party
+) -> dict[str, Any]:
+    return {"id": document, **record}
+
+
+def sealed(entry: Entry, chunks: Chunks, wanted: RecordsWanted, *, place: Place) -> Body:
+    return Body(entry.length, chunks)
+
+
+def push_request(url: str, body: Body, *, token: str | None, settings: Mapping[str, str]) -> httpx2.Request:
+    return build_request("POST", url, headers={"Content-Type": "application/json"}, content=b"{}")
 
 
 def _read(answer: httpx2.Response) -> dict[str, Any]:
