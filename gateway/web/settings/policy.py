@@ -12,7 +12,7 @@ from gateway.web.page import Go, Page, Said, View, Visit
 from gateway.web.typed import Typed
 from gateway.web.words import CHANNELS, country, every_country, zones
 from scopes.cap import Cap
-from scopes.consent import Channel
+from scopes.consent import REACHING, Channel
 from scopes.policy import BY_LAW, UTC, Policy
 from scopes.quiet import QuietHours
 from scopes.scope import Area, Scope, Verb

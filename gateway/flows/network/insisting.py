@@ -1,0 +1,86 @@
+"""Tell the network something until it takes it: each time under a key of its own. When again is the caller's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from gateway.calls import Actor, Call
+from gateway.errors import GatewayError, Unavailable
+from gateway.flows.network.telling import Word, tell
+from gateway.flows.rooms import Rooms
+from gateway.ledger.log import repeat_guard
+from gateway.log import Log
+from gateway.store import disclosures
+from scopes.vocabulary import Outcome, Purpose
+
+log = Log("gateway.network")
+
+_MOST: Final = 12
+
+
+class NotTaken(Unavailable):
+    """The network did not take what it was told."""
+
+    code = "not_taken"
+    title = "The network did not take what it was told"
+
+
+@dataclass(frozen=True, slots=True)
+class Heeded:
+    """How the network took something: whether it has it, and whether it may have it."""
+
+    taken: bool
+    in_doubt: bool = False
+
+
+async def once(tenant: UUID, connector: str, word: Word, rooms: Rooms, *, key: str) -> Heeded:
+    """Tell it once under this key. Raises Unavailable where nothing can be told just now."""
+    try:
+        answer = await tell(tenant, connector, word, rooms, key=key)
+    except Unavailable:
+        raise
+    except GatewayError as failure:  # the clinic does not let it, or nothing of the sort can be told
+        log.warning("network_not_told", connector=connector, action=word.action, code=failure.code)
+        return Heeded(taken=False)
+    return Heeded(answer.outcome is Outcome.ACCEPTED, in_doubt=answer.outcome is Outcome.UNKNOWN)
+
+
+async def insist(tenant: UUID, connector: str, word: Word, rooms: Rooms, *, key: str) -> None:
+    """Tell it unless it was taken; one more attempt each time that this is called.
+
+    Raises NotTaken, and Unavailable where nothing can be told just now. After a dozen attempts nothing is said any more.
+    """
+    for attempt in range(_MOST):
+        own = f"{key} {attempt}"
+        known = await _known(tenant, connector, word, own, rooms)
+        if known is Outcome.ACCEPTED:
+            return
+        if known is not None:
+            continue
+        if not (await once(tenant, connector, word, rooms, key=own)).taken:
+            raise NotTaken
+        return
+    log.error("network_not_told", connector=connector, action=word.action, code="given_up")
+
+
+async def _known(tenant: UUID, connector: str, word: Word, key: str, rooms: Rooms) -> Outcome | None:
+    """What came of an earlier attempt; None where there was none, or it is under way."""
+    clinic = await rooms.connections.clinic(tenant)
+    call = Call(
+        Actor("system", "network", tenant, ()), connector, word.action, word.purpose, word.payload, key,
+        subject=word.subject, idempotency_key=key,
+    )  # fmt: skip
+    guard, _ = repeat_guard(call, clinic)
+    async with rooms.store.tenant(tenant) as connection:
+        made = await disclosures.made_by(connection, tenant, guard)
+    return None if made is None or made.outcome is None else Outcome(made.outcome)
+
+
+def purpose_for(connector: str, action: str, wished: Purpose | None, rooms: Rooms) -> Purpose:
+    """What a step of an exchange is for: what the consent says, where the action serves that, else what it serves at all."""
+    served = rooms.registry.action(connector, action).purposes
+    if wished is not None and wished in served:
+        return wished
+    return Purpose.PATADMIN if Purpose.PATADMIN in served else min(served)

@@ -1,0 +1,1 @@
+"""What the gateway keeps of its dealings with a network of health records."""
