@@ -91,9 +91,14 @@ def read_folder(root: Path, folder: Path) -> Connector:
         envelope=getattr(callback, "envelope", None),
         folder=folder,
         content=content,
-        network=cast("Network", _module(folder, package, "network")) if (folder / "network.py").is_file() else None,
+        network=_network(folder, package),
         package=package,
     )
+
+
+def _network(folder: Path, package: str) -> Network | None:
+    """The module that knows a network's form, where the recipient is one."""
+    return cast("Network", _module(folder, package, "network")) if (folder / "network.py").is_file() else None
 
 
 def package_of(root: Path) -> str:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -24,11 +25,14 @@ from gateway.egress import CurlEngine, Door, Route
 from gateway.errors import GatewayError
 from gateway.flows.register import Registers
 from gateway.flows.rooms import Rooms
+from gateway.ids import new_id
 from gateway.keyfiles import add_master_key, log_keys, master_keys
 from gateway.ledger.log import Ledger
 from gateway.ledger.proofs import Proofs
 from gateway.ledger.writer import Writer
 from gateway.log import Log
+from gateway.network.room import Networks
+from gateway.network.sessions import Line, Login, Send
 from gateway.oauth.room import OAuth
 from gateway.people import People
 from gateway.records import Records
@@ -59,6 +63,7 @@ TABS = (*settings_pages.TABS, *vendors.TABS, *auditor.TABS, *pages.TABS)
 _WATCH_SECONDS = 1.0
 _TOKEN_SECONDS = 20.0
 _MOST_TOKEN_BYTES = 1 << 18
+_MOST_FILE_BYTES = 1 << 22  # a network's list of every facility behind one bridge
 
 
 def now() -> datetime:
@@ -117,6 +122,15 @@ async def opened(
         consents = Consents(store, connections, subjects, clock=clock)
         oauth = OAuth.of(store, connections, clock=clock, sandboxes=sandboxes, public_url=settings.public_url)
         stack.push_async_callback(oauth.tokens.close)
+        routes = {connector: _route(registry, connector, sandboxes.get(connector)) for connector in registry.connectors}
+
+        async def login_of(connector: str) -> Login:
+            client = await oauth.clients.of(connector)
+            return Login(client.id, client.secret or "")
+
+        lines = _lines(registry, routes, door)
+        networks = Networks.of(store, connections, lines, login_of, turn=oauth.tokens.turns.turn, clock=clock)
+        stack.push_async_callback(networks.sessions.close)
         rooms = Rooms(
             registry=registry,
             kinds=Kinds(registry),
@@ -138,10 +152,9 @@ async def opened(
             egress=door,
             store=store,
             clock=clock,
-            routes={
-                connector: _route(registry, connector, sandboxes.get(connector)) for connector in registry.connectors
-            },
+            routes=routes,
             oauth=oauth,
+            networks=networks,
             token_routes=_token_routes(registry, sandboxes),
         )
         site = Site(rooms, settings, PAGES, TABS)
@@ -234,6 +247,21 @@ def _token_routes(registry: Registry, sandboxes: Mapping[str, str]) -> dict[str,
             continue
         found[name] = Route(hosts, base, timeout_seconds=_TOKEN_SECONDS, max_answer_bytes=_MOST_TOKEN_BYTES)
     return found
+
+
+def _lines(registry: Registry, routes: Mapping[str, Route], door: Door) -> dict[str, Line]:
+    """Where the gateway asks networks on its own behalf: as their connectors do, without an account."""
+    found: dict[str, Line] = {}
+    for name, connector in registry.connectors.items():
+        if connector.network is not None:
+            base = routes[name]
+            route = Route(base.hosts, base.base_url, timeout_seconds=_TOKEN_SECONDS, max_answer_bytes=_MOST_FILE_BYTES)
+            found[name] = Line(connector.network, route.base_url, partial(_passage, door, route))
+    return found
+
+
+def _passage(door: Door, route: Route) -> Send:
+    return door.through(route, credential=None, idempotency_key=str(new_id())).send
 
 
 def _loopback_hosts(sandboxes: Mapping[str, str]) -> frozenset[str]:

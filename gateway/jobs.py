@@ -1,4 +1,4 @@
-"""Take jobs from the queue and see to them: lanes of deliveries, vendors' messages, calls that waited, housekeeping.
+"""Take jobs from the queue and see to them: deliveries, vendors' messages, networks' letters, calls that waited, housekeeping.
 
 What each does is a flow's.
 
@@ -9,7 +9,7 @@ is begun anew whenever the database was away, and a job that comes a second time
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +20,7 @@ import asyncpg
 
 from gateway.errors import Unavailable
 from gateway.flows import due, housekeeping, inbound, lane, leave, tally, tokens
+from gateway.flows.network import reading, watching
 from gateway.flows.rooms import Rooms
 from gateway.flows.settle import StillUnderWay
 from gateway.log import Log
@@ -63,12 +64,15 @@ class Jobs:
     async def running(self) -> AsyncIterator[Jobs]:
         """See to jobs until the block ends; what is under way then ends by itself, or is cut and handed on."""
         keeping = asyncio.create_task(self._keep_going(), name="jobs")
+        looking = asyncio.create_task(self._looked_at_start(), name="bridges")
         try:
             yield self
         finally:
             self._stopping.set()
             if self._loop is not None:
                 self._loop.shutdown.set()
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
             await self._finish(keeping)
 
     async def _finish(self, keeping: asyncio.Task[None]) -> None:
@@ -129,11 +133,14 @@ class Jobs:
         loop.entrypoint(queue.LANE, accepts_context=False)(self._lane)
         loop.entrypoint(queue.CALLBACK, accepts_context=False)(self._callback)
         loop.entrypoint(queue.WAITING, accepts_context=False)(self._waiting)
+        loop.entrypoint(queue.LETTER, accepts_context=False)(self._letter)
         loop.schedule("stranded", _EVERY_MINUTE, accepts_context=False)(self._stranded)
         loop.schedule("tallies", _EVERY_MINUTE, accepts_context=False)(self._tallies)
         loop.schedule("callbacks", _EVERY_TEN_MINUTES, accepts_context=False)(self._callbacks)
         loop.schedule("waiting", _EVERY_TEN_MINUTES, accepts_context=False)(self._overdue)
         loop.schedule("tokens", _EVERY_MINUTE, accepts_context=False)(self._tokens)
+        loop.schedule("letters", _EVERY_MINUTE, accepts_context=False)(self._letters)
+        loop.schedule("bridges", _EVERY_TEN_MINUTES, accepts_context=False)(self._bridges)
         loop.schedule("housekeeping", _EVERY_HOUR, accepts_context=False)(self._housekeeping)
         return loop
 
@@ -184,8 +191,14 @@ class Jobs:
 
     async def _waiting(self, job: Job) -> None:
         """Carry a call that waited. It may take as long as a call does, so the gateway waits for it when it stops."""
-        named = queue.WaitingJob.parse(job.payload or b"")
-        task = asyncio.create_task(self._or_later(due.carry_due(named, self._rooms), job))
+        await self._carried(due.carry_due(queue.WaitingJob.parse(job.payload or b""), self._rooms), job)
+
+    async def _letter(self, job: Job) -> None:
+        """Work a network's letter off; what it causes may be a call, too."""
+        await self._carried(reading.read_letter(job.payload or b"", self._rooms), job)
+
+    async def _carried(self, work: Coroutine[Any, Any, None], job: Job) -> None:
+        task = asyncio.create_task(self._or_later(work, job))
         self._lanes.add(task)
         task.add_done_callback(self._lanes.discard)
         await self._unless_lost(task)
@@ -219,6 +232,17 @@ class Jobs:
     async def _tokens(self, _schedule: Any) -> None:
         await self._kept_house(tokens.renew_due)
         await self._kept_house(leave.clear_left)
+
+    async def _looked_at_start(self) -> None:
+        """Whether networks still know us: somebody may have moved their address while we were away."""
+        await self.ready.wait()
+        await self._kept_house(lambda rooms: watching.watch(rooms, at_start=True))
+
+    async def _letters(self, _schedule: Any) -> None:
+        await self._kept_house(reading.wake_letters)
+
+    async def _bridges(self, _schedule: Any) -> None:
+        await self._kept_house(watching.watch)
 
     async def _housekeeping(self, _schedule: Any) -> None:
         await self._kept_house(housekeeping.keep)

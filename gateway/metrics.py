@@ -8,7 +8,14 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, disable_created_metrics, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    disable_created_metrics,
+    generate_latest,
+)
 
 MEDIA_TYPE: Final = CONTENT_TYPE_LATEST
 NO_CONNECTOR: Final = "none"  # nothing was found that the message could be for
@@ -28,6 +35,8 @@ REFUSALS: Final = frozenset(
         "timestamp_missing",
         "too_many_signatures",
         "unknown_event",
+        "unknown_facility",
+        "unknown_key",
     }
 )
 
@@ -58,12 +67,39 @@ _refusals: Final = Counter(
     "gateway_callback_refusals", "Refused messages of vendors, by why.", ["connector", "code"], registry=_registry
 )
 
+_late: Final = Counter(
+    "gateway_letters_late", "Letters of networks that came with a proof of before.", ["connector"], registry=_registry
+)
+_letters: Final = Counter(
+    "gateway_letters", "Letters of networks that were worked off, by what became of them.", ["connector", "kind", "ended"],
+    registry=_registry,
+)  # fmt: skip
+_drift: Final = Gauge(
+    "gateway_network_drift", "What differs between a network's file on the gateway and the gateway.", ["connector"],
+    registry=_registry,
+)  # fmt: skip
+
 
 def callback(connector: str, result: Result, code: str | None = None) -> None:
     """Count one message. `connector` is an id of the registry or NO_CONNECTOR, `code` says why it was refused."""
     _callbacks.labels(connector, str(result)).inc()
     if result is Result.REFUSED:
         _refusals.labels(connector, code if code in REFUSALS else OTHER).inc()
+
+
+def late(connector: str) -> None:
+    """Count a letter of a network's whose proof was older than it may be: one that was refused, or not answered, before."""
+    _late.labels(connector).inc()
+
+
+def letter(connector: str, kind: str, ended: str) -> None:
+    """Count a letter that was worked off. `kind` is one of the kinds of connectors/told.py or `none`."""
+    _letters.labels(connector, kind, ended).inc()
+
+
+def drift(connector: str, faults: int) -> None:
+    """Show how many things differ between a network's file on us and what we are."""
+    _drift.labels(connector).set(faults)
 
 
 def written() -> bytes:

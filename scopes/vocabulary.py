@@ -169,6 +169,8 @@ class CredentialKind(StrEnum):
 
     API_KEY = "api_key"
     OAUTH2 = "oauth2"
+    SESSION = "session"
+    """The gateway itself is registered, for every clinic; the clinic is known by its account."""
 
 
 class Repeat(StrEnum):

@@ -25,7 +25,8 @@ LAYERS = (
     (1, "connectors/contract.py connectors/errors.py connectors/manifest.py connectors/message.py connectors/wire.py"),
     (
         1,
-        "connectors/parts.py connectors/oauth.py connectors/sandbox_oauth.py connectors/network.py connectors/told.py connectors/records.py",
+        "connectors/parts.py connectors/oauth.py connectors/sandbox_oauth.py connectors/network.py connectors/told.py "
+        "connectors/records.py",
     ),
     (1, "connectors/example.py connectors/checks.py"),
     (1, "gateway/errors.py gateway/config.py gateway/log.py gateway/calls.py gateway/ids.py gateway/store/*.py"),
@@ -43,7 +44,7 @@ LAYERS = (
     (5, "gateway/jobs.py"),
     (
         6,
-        "gateway/cli.py gateway/cli_people.py gateway/cli_clients.py gateway/app.py gateway/serve.py "
+        "gateway/cli.py gateway/cli_people.py gateway/cli_clients.py gateway/cli_abdm.py gateway/app.py gateway/serve.py "
         "gateway/keyfiles.py gateway/demo.py "
         "gateway/demo_texts.py gateway/demo/*.py gateway/doctor.py gateway/example.py",
     ),

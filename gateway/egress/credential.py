@@ -1,10 +1,12 @@
 """The header that a secret becomes. Keeps the secret for one call, never shows it."""
 
 from base64 import b64encode
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from gateway.egress.letter import RequestRefused, fits_a_header
 
+Renew = Callable[[], Awaitable[str | None]]
 _BEARER = "bearer"
 _BASIC = "basic"
 _HEADER = "header:"
@@ -16,6 +18,12 @@ class Credential:
 
     apply: str
     secret: bytes | str = field(repr=False)
+    renew: Renew | None = field(default=None, repr=False, compare=False)
+
+    async def another(self) -> "Credential | None":
+        """The credential to send in place of this one where the vendor does not take it; None where there is none."""
+        secret = None if self.renew is None else await self.renew()
+        return None if secret is None else Credential(self.apply, secret)
 
     def header(self) -> tuple[str, str]:
         """Name (lower case) and value; raises RequestRefused where the secret cannot stand in a header."""

@@ -34,6 +34,7 @@ class Hook(NamedTuple):
 
 
 _NO_HOOK: Final = Hook()
+_UNAUTHORIZED: Final = 401
 _NO_SETTINGS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -125,6 +126,16 @@ class Passage:
         Raises Unreachable, Ambiguous, AnswerRefused or RequestRefused.
         """
         deadline = self._door.clock() + self._route.timeout_seconds
+        answer = await self._sent(request, deadline)
+        if answer.status_code == _UNAUTHORIZED and self._credential is not None:
+            # Whoever is not let in has done nothing: it is safe to send again. The new credential is renewed no more.
+            another = await self._credential.another()
+            if another is not None:
+                self._credential = another
+                return await self._sent(request, deadline)
+        return answer
+
+    async def _sent(self, request: httpx2.Request, deadline: float) -> httpx2.Response:
         try:
             origin, path = self._place(request)
             letter = write_letter(request, await _body(request), url=origin.root + path, own=self._own_headers())

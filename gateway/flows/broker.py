@@ -11,7 +11,7 @@ from gateway.calls import Answer, Call, Parked
 from gateway.connections import Connection
 from gateway.egress import Credential, Hook, Passage
 from gateway.errors import InvalidRequest, NotFound, Unavailable
-from gateway.flows import tokens
+from gateway.flows.bearer import Bearer, bearer_for
 from gateway.flows.repeat import first_answer
 from gateway.flows.rooms import Rooms
 from gateway.flows.standing import standing_of
@@ -27,7 +27,7 @@ _DECISIONS = 5  # how often a call is decided anew when the clinic changes its s
 async def broker(call: Call, rooms: Rooms) -> Answer | Parked:
     """Carry one call to a recipient, refuse it, or let it wait where the clinic says so; the ledger hears of the first two.
 
-    Raises InvalidRequest, NotFound, Refused, LedgerUnavailable and NoToken (nothing was sent), OutcomeUnrecorded (it
+    Raises InvalidRequest, NotFound, Refused, LedgerUnavailable, NoToken and NoSession (nothing was sent), OutcomeUnrecorded (it
     was) and IdempotencyReused; of a call that waited WaitsNoMore too. What the vendor says, or fails to say, is the
     answer's outcome and never an exception.
     """
@@ -57,7 +57,7 @@ async def _carry(call: Call, rooms: Rooms) -> Answer | Parked:
         if decision.waits_until is not None:
             return await park(call, connection.clinic, intent, rooms)
         raise await rooms.ledger.refused(intent)
-    bearer = None if action.manifest.credential.oauth is None else await tokens.bearer(connection, rooms)
+    bearer = await bearer_for(connection, action.manifest, rooms)
     if isinstance(fields.model, Message):
         await rooms.contacts.remember(connection.clinic, fields.model.phone, subject)
     async with rooms.ledger.disclosing(intent) as disclosure:
@@ -65,7 +65,7 @@ async def _carry(call: Call, rooms: Rooms) -> Answer | Parked:
         answer = await action.perform(fields.model, passage)
         disclosure.accepted(answer, minimize_answer(action.answer, answer.body))
     if bearer is not None and isinstance(disclosure.failure, ReconnectNeeded):
-        rooms.oauth.tokens.distrust(connection.id, bearer)
+        bearer.distrust()
     return _told(disclosure, fields)
 
 
@@ -93,14 +93,14 @@ def _through(
     action: Action,
     connection: Connection,
     disclosure: Disclosure,
-    bearer: str | None,
+    bearer: Bearer | None,
     wording: Wording | None,
 ) -> Passage:
     """The one way out for this disclosure: to the hosts of its manifest, with its clinic's key or its token."""
-    secret = connection.credential() if bearer is None else bearer
+    secret, renew = (connection.credential(), None) if bearer is None else (bearer.token, bearer.renew)
     passage = rooms.egress.through(
         rooms.routes[action.connector],
-        credential=Credential(action.manifest.credential.apply, secret),
+        credential=Credential(action.manifest.credential.apply, secret, renew),
         idempotency_key=disclosure.idempotency_key,
         account=connection.account,
         repeat=action.repeat,

@@ -25,7 +25,7 @@ from gateway.flows.rooms import Rooms
 from gateway.flows.scopes import needs_of
 from scopes.grant import Grant
 from scopes.minimize import Fault
-from scopes.vocabulary import Reason
+from scopes.vocabulary import CredentialKind, Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +72,10 @@ async def begin(actor: Actor, wish: Wish, rooms: Rooms) -> Begun:
     _refuse([*faults, *_setting_faults(connector.manifest, wish.settings), *_path_faults(connector, wish)])
     if connector.manifest.credential.oauth is not None:
         return await _by_page(actor, wish, connector, rooms)
+    if (
+        connector.manifest.credential.kind is CredentialKind.SESSION
+    ):  # pending, until the operator has found its facility
+        return Begun(await rooms.connections.connect(actor, _new(connector, wish, frozenset())))
     scopes = least_scopes(connector, wish.features) if wish.provider_scopes is None else wish.provider_scopes
     return Begun(await rooms.connections.connect(actor, _new(connector, wish, scopes)))
 
@@ -151,7 +155,10 @@ def _faults(connector: Connector, wish: Wish, *, now: datetime) -> Iterator[Faul
         yield Fault("expires_at", "must lie in the future")
     rule = connector.manifest.credential
     yield from _credential_faults(connector, wish)
-    if wish.account is None and rule.account_needed:
+    if rule.kind is CredentialKind.SESSION:
+        if wish.account is not None:
+            yield Fault("account", "is found at the network by the operator, and never typed; leave it out")
+    elif wish.account is None and rule.account_needed:
         yield Fault("account", f"is needed: {rule.account_title or 'the account at the vendor'}")
     elif wish.account is not None and not rule.has_accounts:
         yield Fault("account", f"{connector.id} has no accounts to act for")
@@ -164,8 +171,12 @@ def _faults(connector: Connector, wish: Wish, *, now: datetime) -> Iterator[Faul
 
 
 def _credential_faults(connector: Connector, wish: Wish) -> Iterator[Fault]:
-    """A key where a key is taken; where a person allows it, neither a key nor a claim of what it may do."""
+    """A key where a key is taken; where a person or the operator allows it, neither a key nor a claim of what it may do."""
     by_page = connector.manifest.credential.oauth is not None
+    if connector.manifest.credential.kind is CredentialKind.SESSION:
+        if wish.secret is not None:
+            yield Fault("credential", f"{connector.id} knows the gateway itself; leave it out")
+        return
     if by_page and wish.secret is not None:
         yield Fault("credential", f"{connector.id} is connected on a page of the vendor's; leave it out")
     elif by_page and wish.provider_scopes is not None:

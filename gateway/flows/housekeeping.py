@@ -14,7 +14,7 @@ from gateway.flows import inbound
 from gateway.flows.expiring import tell_of_expiring
 from gateway.flows.rooms import Rooms
 from gateway.log import Log
-from gateway.store import attempts, callbacks, events, jobs, lanes, notices, reaches, replies, waiting
+from gateway.store import attempts, callbacks, events, jobs, lanes, letters, notices, reaches, replies, waiting
 
 log = Log("gateway.housekeeping")
 
@@ -22,6 +22,7 @@ ROWS_KEPT: Final = timedelta(days=90)  # what was delivered where and when, afte
 NOTICES_KEPT: Final = timedelta(days=400)
 REPLIES_KEPT: Final = timedelta(hours=24)
 REACHES_KEPT: Final = timedelta(days=400)  # longer than any cap looks back
+LETTERS_KEPT: Final = timedelta(days=30)  # longer than any network repeats one
 ATTEMPTS_KEPT: Final = timedelta(days=30)
 _QUEUE_LOG_KEPT: Final = timedelta(days=1)
 _MOST_STRANDED: Final = 1_000
@@ -68,6 +69,7 @@ async def keep_one(tenant: UUID, rooms: Rooms) -> None:
         days = await events.keep_days(connection, tenant)
         await notices.drop(connection, tenant, now - NOTICES_KEPT)
         await callbacks.purge(connection, tenant, now - inbound.KEPT)
+        await letters.purge(connection, tenant, now - LETTERS_KEPT)
         await replies.drop(connection, tenant, now - REPLIES_KEPT)
         await waiting.drop(connection, tenant, now - ROWS_KEPT)
         await reaches.drop(connection, tenant, now - REACHES_KEPT)

@@ -17,6 +17,7 @@ from gateway.egress import Door, Route
 from gateway.flows.register import Registers
 from gateway.ledger.log import Ledger
 from gateway.ledger.proofs import Proofs
+from gateway.network.room import Networks
 from gateway.oauth.room import OAuth
 from gateway.people import People
 from gateway.records import Records
@@ -54,4 +55,5 @@ class Rooms:
     clock: Callable[[], datetime]
     routes: Mapping[str, Route]  # connector -> where it may go
     oauth: OAuth
+    networks: Networks
     token_routes: Mapping[str, Route]  # connector -> where the gateway itself goes for its tokens

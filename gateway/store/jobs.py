@@ -26,6 +26,7 @@ LANE: Final = "lane"
 CALLBACK: Final = "callback"
 WAITING: Final = "waiting"
 TRANSFER: Final = "transfer"
+LETTER: Final = "letter"
 
 _TABLES: Final = "pgqueuer, pgqueuer_log, pgqueuer_statistics, pgqueuer_schedules"
 _SEQUENCES: Final = """

@@ -6,12 +6,10 @@ and nothing else: not why, and not a word of the message.
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Coroutine
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any, Final, TypeVar
+from typing import Final
 from uuid import UUID
 
 from starlette.types import Receive, Send
@@ -19,15 +17,16 @@ from starlette.types import Scope as Asgi
 
 from gateway import metrics
 from gateway.callbacks import PREFIX
-from gateway.errors import BodyTooLarge, GatewayError, InvalidRequest, NotFound, Unavailable
+from gateway.errors import BodyTooLarge, InvalidRequest, NotFound
 from gateway.flows import inbound
 from gateway.flows.inbound import Received
 from gateway.flows.rooms import Rooms
 from gateway.log import Log
 from gateway.metrics import Result
 from gateway.web.answering import HEADERS, answer, header_list
+from gateway.web.hearing import MOST_HEADER_BYTES, Deadline, NotNow, NotTaken, result_of
 from gateway.web.problems import BodyTooSlow, MethodNotAllowed, Problem, problem_of, told
-from gateway.web.reading import ClientGone, Headers, Limits, request_id
+from gateway.web.reading import ClientGone, Headers, Limits, headers_once, request_id
 
 log = Log("gateway.web")
 
@@ -36,24 +35,6 @@ _ID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _TEXT: Final = (*HEADERS, (b"content-type", b"text/plain; charset=utf-8"))
 _SHARE: Final = 0.6  # of the vendor's deadline: the rest is the network's
 _FINDING_SECONDS: Final = 3.0  # how long looking for the connection may take, whose deadline is not known yet
-_MOST_HEADER_BYTES: Final = 32 * 1024
-_Found = TypeVar("_Found")
-
-
-class NotTaken(GatewayError):
-    """The message is not the vendor's, is not fresh, or cannot be read."""
-
-    status = 400
-    code = "callback_refused"
-    title = "This message is not taken: it is not genuine, not fresh or not readable"
-
-
-class NotNow(GatewayError):
-    """The message is genuine, and the clinic lets nothing through for now."""
-
-    status = 503
-    code = "connection_suspended"
-    title = "This connection takes nothing just now; send the message again later"
 
 
 class NoHook(NotFound):
@@ -78,7 +59,7 @@ class HookEndpoint:
     def __init__(self, rooms: Rooms, limits: Limits) -> None:
         self._rooms = rooms
         self._limits = limits
-        self._late: set[asyncio.Task[Any]] = set()
+        self._deadline = Deadline()
 
     async def __call__(self, scope: Asgi, receive: Receive, send: Send) -> None:
         """Answer one message; where it was one refusal too many, tell of it once the answer is out."""
@@ -108,7 +89,7 @@ class HookEndpoint:
             problem.headers["allow"] = "POST"
             return Received(Result.REFUSED, "method_not_allowed"), problem
         except Exception as failure:
-            return Received(_result_of(failure)), told(failure, asked)
+            return Received(result_of(failure)), told(failure, asked)
         error = {Result.REFUSED: NotTaken, Result.SUSPENDED: NotNow}.get(received.result)
         return received, None if error is None else problem_of(error(), asked)
 
@@ -121,7 +102,7 @@ class HookEndpoint:
                 return shaken
             if scope["method"] != "POST":
                 raise MethodNotAllowed
-        if sum(len(name) + len(value) for name, value in scope["headers"]) > _MOST_HEADER_BYTES:
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > MOST_HEADER_BYTES:
             return self._refused(connection, "header_too_long")
         try:
             seconds = min(self._limits.body_seconds, visit.until - monotonic())
@@ -130,16 +111,16 @@ class HookEndpoint:
             raise
         except InvalidRequest:
             return self._refused(connection, "malformed_request")
-        headers, url = _headers(scope), self._url(scope)
+        headers, url = headers_once(scope["headers"]), self._url(scope)
         work = inbound.receive(connection, raw_body, headers, url, self._rooms)
-        return await self._within(visit.until - monotonic(), work)
+        return await self._deadline.within(visit.until - monotonic(), work)
 
     async def _find(self, visit: _Visit, scope: Asgi) -> UUID:
         """The connection that the message is for, and until when to answer. Raises NoHook."""
         name = scope["path"].removeprefix(PREFIX)
         if not _ID.fullmatch(name):
             raise NoHook
-        door = await self._within(_FINDING_SECONDS, self._rooms.callbacks.door(UUID(name)))
+        door = await self._deadline.within(_FINDING_SECONDS, self._rooms.callbacks.door(UUID(name)))
         reader = inbound.reader(door.connector, self._rooms)
         visit.connection, visit.connector = door.connection, door.connector
         visit.until = visit.since + _SHARE * reader.deadline_seconds
@@ -147,26 +128,6 @@ class HookEndpoint:
 
     def _refused(self, connection: UUID, code: str) -> Received:
         return Received(Result.REFUSED, code, self._rooms.callbacks.bursts.refused(connection, monotonic()))
-
-    async def _within(self, seconds: float, work: Coroutine[Any, Any, _Found]) -> _Found:
-        """What the work gives within a time; otherwise Unavailable at once, without waiting for it to be put away."""
-        task = asyncio.ensure_future(work)
-        try:
-            done, _ = await asyncio.wait({task}, timeout=max(seconds, 0))
-        except asyncio.CancelledError:
-            task.cancel()
-            raise
-        if done:
-            return task.result()
-        self._late.add(task)
-        task.add_done_callback(self._ended)
-        task.cancel()
-        raise Unavailable("this took longer than the vendor waits; send the message again")
-
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._late.discard(task)
-        if not task.cancelled():
-            task.exception()  # it is told of already, as taking too long
 
     async def _alarm(self, connection: UUID, count: int) -> None:
         try:
@@ -185,26 +146,6 @@ class HookEndpoint:
         query = b"?" + scope["query_string"] if scope["query_string"] else b""
         path: bytes = raw_path.partition(b"?")[0] + query
         return base + path.decode("latin-1")
-
-
-def _headers(scope: Asgi) -> dict[str, str]:
-    """The headers by their names in lower case; one that is there twice is left out, since two readers may pick two."""
-    found: dict[str, str] = {}
-    twice = set()
-    for raw_name, raw_value in scope["headers"]:
-        name = raw_name.decode("latin-1").lower()
-        if name in found:
-            twice.add(name)
-        found[name] = raw_value.decode("latin-1")
-    return {name: value for name, value in found.items() if name not in twice}
-
-
-def _result_of(failure: Exception) -> Result:
-    if isinstance(failure, BodyTooLarge):
-        return Result.TOO_LARGE
-    if isinstance(failure, BodyTooSlow):
-        return Result.TOO_SLOW
-    return Result.UNAVAILABLE if isinstance(failure, Unavailable) else Result.FAILED
 
 
 async def _send(send: Send, text: str | None, problem: Problem | None, asked: str) -> None:

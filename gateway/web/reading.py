@@ -118,6 +118,18 @@ def request_id(raw: Collection[tuple[bytes, bytes]]) -> str:
     return os.urandom(16).hex()
 
 
+def headers_once(raw: Collection[tuple[bytes, bytes]]) -> dict[str, str]:
+    """The headers by their names in lower case; one that is there twice is left out, since two readers may pick two."""
+    found: dict[str, str] = {}
+    twice = set()
+    for raw_name, raw_value in raw:
+        name = raw_name.decode("latin-1").lower()
+        if name in found:
+            twice.add(name)
+        found[name] = raw_value.decode("latin-1")
+    return {name: value for name, value in found.items() if name not in twice}
+
+
 def json_of(body: bytes) -> Any:
     """The body as JSON; of a name that is there twice the last one counts. Raises InvalidRequest."""
     try:

@@ -1,4 +1,4 @@
-"""The web application: calls and callbacks straight to their endpoints, everything else by routes. Holds no logic of its own."""
+"""The web application: calls, callbacks and letters straight to their endpoints, all else by routes. Holds no logic."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ from gateway.web.api import (
 from gateway.web.api.calls import CallEndpoint
 from gateway.web.api.desk import Desk, problem_response
 from gateway.web.hooks import HookEndpoint
+from gateway.web.network import NetworkEndpoint
 from gateway.web.oauth import OAuthPages
 from gateway.web.problems import MethodNotAllowed, NoSuchRoute
 from gateway.web.reading import Limits, request_id
@@ -80,7 +81,7 @@ OPERATIONS: Final = (
 )
 
 
-_SOFTWARE: Final = ("/v1", "/abdm/", PREFIX)  # paths that no browser shows to anybody
+_SOFTWARE: Final = ("/v1", PREFIX)  # paths that no browser shows to anybody
 
 
 class Pages(Protocol):
@@ -97,6 +98,7 @@ def application(rooms: Rooms, settings: Settings, pages: Pages) -> ASGIApp:
     """The gateway over HTTP."""
     limits = Limits(settings.max_body_bytes, settings.body_seconds)
     call, hook, desk = CallEndpoint(rooms, limits), HookEndpoint(rooms, limits), Desk(rooms, limits)
+    network = NetworkEndpoint(rooms, limits)
     described = openapi.operation_of(openapi.described(OPERATIONS, rooms.registry))
     routes = desk.routes((*OPERATIONS, described))
     # For the other methods of the paths; a POST does not come this way.
@@ -115,6 +117,8 @@ def application(rooms: Rooms, settings: Settings, pages: Pages) -> ASGIApp:
             await call(scope, receive, send)
         elif scope["type"] == "http" and scope["path"].startswith(PREFIX) and scope["method"] in _HEARD:
             await hook(scope, receive, send)
+        elif scope["type"] == "http" and network.takes(scope["path"]):
+            await network(scope, receive, send)
         else:
             await rest(scope, receive, send)
 
