@@ -14,7 +14,19 @@ from gateway.flows import inbound
 from gateway.flows.expiring import tell_of_expiring
 from gateway.flows.rooms import Rooms
 from gateway.log import Log
-from gateway.store import attempts, callbacks, events, jobs, lanes, letters, notices, reaches, replies, waiting
+from gateway.store import (
+    attempts,
+    callbacks,
+    events,
+    jobs,
+    lanes,
+    letters,
+    notices,
+    reaches,
+    replies,
+    transfers,
+    waiting,
+)
 
 log = Log("gateway.housekeeping")
 
@@ -72,6 +84,7 @@ async def keep_one(tenant: UUID, rooms: Rooms) -> None:
         await letters.purge(connection, tenant, now - LETTERS_KEPT)
         await replies.drop(connection, tenant, now - REPLIES_KEPT)
         await waiting.drop(connection, tenant, now - ROWS_KEPT)
+        await transfers.drop(connection, tenant, now - ROWS_KEPT)
         await reaches.drop(connection, tenant, now - REACHES_KEPT)
         await attempts.drop_attempts(connection, tenant, now - ATTEMPTS_KEPT)
     await _all_of(tenant, rooms, events.forget, now - timedelta(days=days))

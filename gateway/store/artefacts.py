@@ -109,4 +109,6 @@ async def end(connection: asyncpg.Connection, tenant: UUID, consent: UUID, endin
 
 async def ended(connection: asyncpg.Connection, now: datetime, at_most: int) -> list[EndedRow]:
     """Consents of all tenants whose time is over and that still count as granted."""
-    return [EndedRow(*row) for row in await connection.fetch("SELECT * FROM gateway_ended_artefacts($1, $2)", now, at_most)]
+    return [
+        EndedRow(*row) for row in await connection.fetch("SELECT * FROM gateway_ended_artefacts($1, $2)", now, at_most)
+    ]

@@ -167,7 +167,9 @@ async def entries(connection: asyncpg.Connection, tenant: UUID, transfer: UUID) 
     return [EntryRow(*row) for row in rows]
 
 
-async def settle(connection: asyncpg.Connection, tenant: UUID, transfer: UUID, entry: EntryRow, *, now: datetime) -> None:
+async def settle(
+    connection: asyncpg.Connection, tenant: UUID, transfer: UUID, entry: EntryRow, *, now: datetime
+) -> None:
     """Write down how a document stands after an attempt; one that is not waiting any more stays as it is."""
     await connection.execute(
         "UPDATE transfer_entries SET state = $4, attempts = $5, doubts = $6, next_at = $7, disclosure = $8, code = $9, "

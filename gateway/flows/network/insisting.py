@@ -8,11 +8,10 @@ from uuid import UUID
 
 from gateway.calls import Actor, Call
 from gateway.errors import GatewayError, Unavailable
+from gateway.flows.network.made import made
 from gateway.flows.network.telling import Word, tell
 from gateway.flows.rooms import Rooms
-from gateway.ledger.log import repeat_guard
 from gateway.log import Log
-from gateway.store import disclosures
 from scopes.vocabulary import Outcome, Purpose
 
 log = Log("gateway.network")
@@ -54,28 +53,22 @@ async def insist(tenant: UUID, connector: str, word: Word, rooms: Rooms, *, key:
     """
     for attempt in range(_MOST):
         own = f"{key} {attempt}"
-        known = await _known(tenant, connector, word, own, rooms)
-        if known is Outcome.ACCEPTED:
+        known = await made(_call(tenant, connector, word, own), rooms)
+        if known is None:
+            if not (await once(tenant, connector, word, rooms, key=own)).taken:
+                raise NotTaken
             return
-        if known is not None:
-            continue
-        if not (await once(tenant, connector, word, rooms, key=own)).taken:
-            raise NotTaken
-        return
+        if known.outcome == Outcome.ACCEPTED:
+            return
     log.error("network_not_told", connector=connector, action=word.action, code="given_up")
 
 
-async def _known(tenant: UUID, connector: str, word: Word, key: str, rooms: Rooms) -> Outcome | None:
-    """What came of an earlier attempt; None where there was none, or it is under way."""
-    clinic = await rooms.connections.clinic(tenant)
-    call = Call(
+def _call(tenant: UUID, connector: str, word: Word, key: str) -> Call:
+    """The call that telling it makes, as far as its key goes."""
+    return Call(
         Actor("system", "network", tenant, ()), connector, word.action, word.purpose, word.payload, key,
-        subject=word.subject, idempotency_key=key,
+        idempotency_key=key,
     )  # fmt: skip
-    guard, _ = repeat_guard(call, clinic)
-    async with rooms.store.tenant(tenant) as connection:
-        made = await disclosures.made_by(connection, tenant, guard)
-    return None if made is None or made.outcome is None else Outcome(made.outcome)
 
 
 def purpose_for(connector: str, action: str, wished: Purpose | None, rooms: Rooms) -> Purpose:

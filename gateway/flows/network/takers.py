@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from connectors.told import ConsentTold, RecordsWanted
+from gateway.flows.network import artefacts, transfers
 from gateway.flows.network.heard import Heard
 from gateway.flows.rooms import Rooms
 
@@ -13,4 +15,9 @@ Taker = Callable[[Heard, Any, Rooms], Awaitable[None]]
 """`async def f(heard: Heard, told: T, rooms: Rooms) -> None`. May be called again for the same letter; whatever it raises,
 the letter comes again."""
 
-TAKERS: Final[Mapping[type, Taker]] = MappingProxyType({})
+TAKERS: Final[Mapping[type, Taker]] = MappingProxyType(
+    {
+        ConsentTold: artefacts.told,
+        RecordsWanted: transfers.wanted,
+    }
+)

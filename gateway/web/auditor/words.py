@@ -81,7 +81,10 @@ REASONS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "Address not allowed",
             "Nothing here: whoever asks names an https address on the public internet.",
         ),
-        Reason.KEY_UNUSABLE: ("Key not usable", "Nothing here: whoever asks sends a key that records can be sealed for."),
+        Reason.KEY_UNUSABLE: (
+            "Key not usable",
+            "Nothing here: whoever asks sends a key that records can be sealed for.",
+        ),
     }
 )
 DELIVERY_STATES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
