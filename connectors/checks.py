@@ -6,6 +6,7 @@ from pathlib import Path
 from types import ModuleType
 
 from connectors.contract import Action, Callback, Content, Manifest
+from connectors.network import Network
 from scopes.consent import Channel
 from scopes.tracking import is_for_tracking, only_tracks, tracks
 
@@ -111,6 +112,22 @@ def check_places(folder: Path, manifest: Manifest) -> None:
         if is_for_tracking(name):
             key = f"provider_scopes.{name}"
             raise RegistryError(file, key, "is a permission for advertising or tracking, which is refused everywhere")
+
+
+def check_network(folder: Path, network: Network | None) -> None:
+    """A network's module offers all that flows ask of it, each function with the parameters that they give it."""
+    if network is None:
+        return
+    file = folder / "network.py"
+    if not isinstance(getattr(network, "PREFIX", None), str):
+        raise RegistryError(file, "PREFIX", "say below which path the network calls, such as '/abdm'")
+    for name, promised in inspect.getmembers(Network, inspect.isfunction):
+        if name.startswith("_"):
+            continue
+        offered = getattr(network, name, None)
+        expected = list(inspect.signature(promised).parameters)[1:]
+        if not inspect.isfunction(offered) or list(inspect.signature(offered).parameters) != expected:
+            raise RegistryError(file, name, f"write `def {name}({', '.join(expected)})`, as connectors/network.py says")
 
 
 def check_content(action: Action, content: Content) -> None:

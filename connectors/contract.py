@@ -166,6 +166,10 @@ class Action:
     agreement: Need
     perform: Perform = field(repr=False, compare=False)
     manifest: Manifest = field(repr=False, compare=False)
+    inner: bool = False
+    """Whether only the gateway makes it: no host can ask for it."""
+    elsewhere: bool = False
+    """Whether it goes to an address that the network named, by a flow of the gateway's and not by `perform`."""
 
     @property
     def recipient(self) -> Recipient:

@@ -23,12 +23,23 @@ from connectors.checks import (
     check_content,
     check_features,
     check_messages,
+    check_network,
     check_places,
     check_scopes,
     check_strays,
     file_of,
 )
-from connectors.contract import Action, Callback, Content, Envelope, Exchange, Handshake, Manifest
+from connectors.contract import (
+    Action,
+    Callback,
+    Content,
+    Envelope,
+    Exchange,
+    Handshake,
+    Manifest,
+    Rejected,
+    VendorAnswer,
+)
 from connectors.network import Network
 from scopes.agreement import Need
 from scopes.field import Disclosed, Shape, ShapeError, shape_of
@@ -52,6 +63,7 @@ class Connector:
     envelope: Envelope | None = None
     content: Content | None = None
     network: Network | None = None
+    """What the folder of a network of health records offers besides."""
     package: str = field(repr=False, default="")
 
     @property
@@ -71,11 +83,13 @@ def read_folder(root: Path, folder: Path) -> Connector:
     exchanges, content = _models(root, folder, package)
     client = _module(folder, package, "client")
     callback = cast("Callback", _module(folder, package, "callback")) if manifest.callback else None
+    network = _network(folder, package, manifest)
     check_features(folder, manifest, callback)
     check_scopes(folder, manifest)
     check_agreements(folder, manifest)
     check_places(folder, manifest)
     check_strays(folder, client, manifest)
+    check_network(folder, network)
     actions = {name: _action(folder, manifest, client, name, exchanges) for name in manifest.actions}
     for action in actions.values():
         check_messages(folder, action)
@@ -91,14 +105,16 @@ def read_folder(root: Path, folder: Path) -> Connector:
         envelope=getattr(callback, "envelope", None),
         folder=folder,
         content=content,
-        network=_network(folder, package),
+        network=network,
         package=package,
     )
 
 
-def _network(folder: Path, package: str) -> Network | None:
-    """The module that knows a network's form, where the recipient is one."""
-    return cast("Network", _module(folder, package, "network")) if (folder / "network.py").is_file() else None
+def _network(folder: Path, package: str, manifest: Manifest) -> Network | None:
+    """The module that knows a network's form, where the recipient is one: whose session is the gateway's must have it."""
+    if manifest.credential.session is None and not (folder / "network.py").is_file():
+        return None
+    return cast("Network", _module(folder, package, "network"))
 
 
 def package_of(root: Path) -> str:
@@ -190,8 +206,10 @@ def _action(
         channel=entry.channel,
         service=entry.service,
         agreement=Need.ALWAYS if manifest.needs_agreement(entry) else Need.NEVER,
-        perform=_perform(folder / "client.py", client, name, exchange),
+        perform=_elsewhere if entry.elsewhere else _perform(folder / "client.py", client, name, exchange),
         manifest=manifest,
+        inner=entry.inner,
+        elsewhere=entry.elsewhere,
     )
 
 
@@ -200,6 +218,11 @@ def _shape(model: type[Disclosed]) -> Shape:
         return shape_of(model)
     except ShapeError as error:
         raise RegistryError(file_of(model), model.__name__, f"a shape is open: {error}") from error
+
+
+async def _elsewhere(fields: Any, egress: Any) -> VendorAnswer:
+    """What stands in for the coroutine of an action that a flow makes. Raises Rejected: nothing leaves by this way."""
+    raise Rejected("made_by_a_flow")
 
 
 def _perform(file: Path, client: ModuleType, name: str, exchange: Exchange) -> Any:

@@ -1,6 +1,7 @@
 """What a connector's manifest.toml may say. Keeps the form of one manifest; the registry checks it against the code."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Self
 
 from pydantic import Field, HttpUrl, StringConstraints, field_validator, model_validator
@@ -49,8 +50,27 @@ class RefusedForm(CredentialForm):
     reason: Sentence
 
 
+class SessionRule(Part):
+    """How the operator's registration becomes one token for every clinic: where it is asked for.
+
+    The network has several environments, each with its own registration and its own accounts. Which one a connection is
+    in, the clinic's setting of the name `setting` says; `bases` has the base address of each.
+    """
+
+    setting: Name
+    bases: dict[Name, HttpUrl] = Field(min_length=1)
+
+    def base_of(self, settings: Mapping[str, str]) -> str:
+        """The base address for a connection with these settings, without a slash at its end. Raises KeyError."""
+        return str(self.bases[settings[self.setting]]).rstrip("/")
+
+
 class CredentialRule(Part):
-    """Which credential the vendor takes and how the gateway's door adds it to a request."""
+    """Which credential the vendor takes and how the gateway's door adds it to a request.
+
+    An oauth2 or a session credential is a bearer token that the gateway asks for itself. Of a session the account is one
+    of those that the network says are ours (connectors/network.py, Bridge): nobody types it.
+    """
 
     kind: CredentialKind
     apply: Annotated[str, StringConstraints(pattern=r"^(bearer|basic|header:[A-Za-z][A-Za-z0-9-]{0,63})$")]
@@ -62,6 +82,19 @@ class CredentialRule(Part):
     account_example: str | None = None
     account_needed: bool = False
     oauth: OAuthRule | None = None
+    session: SessionRule | None = None
+
+    @model_validator(mode="after")
+    def _session_fits(self) -> Self:
+        if (self.kind is CredentialKind.SESSION) != (self.session is not None):
+            raise ValueError('[credential.session] belongs to kind = "session", and to no other')
+        if self.session is None:
+            return self
+        if self.apply != "bearer" or self.accepts or self.refuses:
+            raise ValueError("a session credential is a bearer token, and takes no forms of keys")
+        if not (self.account_needed and self.account_pattern):
+            raise ValueError("a session is for many clinics: give account_needed = true and an account_pattern")
+        return self
 
     @model_validator(mode="after")
     def _kind_and_rule_fit(self) -> Self:
@@ -136,6 +169,10 @@ class ActionEntry(Part):
     `provider_scopes` lists groups; of each group any one scope is enough, and every group is needed. With a `channel` it
     reaches a person, who must have consented. `service` is the one of `agreements.services` that it uses;
     `agreement_needed` says otherwise than `agreements.needed` for this action.
+
+    An `inner` action only the gateway makes, as one step of an exchange with a network: no host can ask for it. With
+    `elsewhere` it goes past the recipient's own hosts, to an address that the network named for this one time, and the
+    flow that makes it builds the request with the connector's network.py: client.py has no function for it.
     """
 
     purposes: tuple[Purpose, ...] = Field(min_length=1)
@@ -144,6 +181,14 @@ class ActionEntry(Part):
     channel: Channel | None = None
     service: Name | None = None
     agreement_needed: bool | None = None
+    inner: bool = False
+    elsewhere: bool = False
+
+    @model_validator(mode="after")
+    def _goes_elsewhere_from_within(self) -> Self:
+        if self.elsewhere and not self.inner:
+            raise ValueError("only an inner action may go elsewhere")
+        return self
 
     @field_validator("purposes")
     @classmethod
@@ -249,6 +294,23 @@ class Manifest(Part):
             raise ValueError("api_base must be https")
         if self.api_base.host not in self.hosts:
             raise ValueError(f"the host of api_base is not in hosts; add {self.api_base.host!r} to hosts")
+        return self
+
+    @model_validator(mode="after")
+    def _session_is_asked_for_at_a_named_host(self) -> Self:
+        session = self.credential.session
+        if session is None:
+            return self
+        rule = self.settings.get(session.setting)
+        if rule is None or not rule.needed:
+            raise ValueError(f"credential.session.setting names {session.setting!r}: declare it in settings, as needed")
+        for name, base in session.bases.items():
+            if base.scheme != "https" or base.host not in self.hosts:
+                raise ValueError(f"credential.session.bases.{name} must be https on one of hosts")
+            if not re.fullmatch(rule.pattern, name):
+                raise ValueError(f"settings.{session.setting} does not take {name!r}, which has a base")
+        if self.base_url not in {str(base).rstrip("/") for base in session.bases.values()}:
+            raise ValueError("api_base must be one of credential.session.bases")
         return self
 
     @model_validator(mode="after")

@@ -99,6 +99,20 @@ class Body:
     chunks: Callable[[], AsyncIterator[bytes]] = field(repr=False)
 
 
+Chunks = Callable[[], AsyncIterator[bytes]]
+"""The bytes of a record, from its start each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which page of how many it is (they count from 0), when it is made, and what the clinic set for its connection."""
+
+    page: int
+    pages: int
+    now: datetime
+    settings: Mapping[str, str]
+
+
 class Network(Protocol):
     """What the module `network.py` of such a connector offers. All of it is pure: requests are built, answers are read.
 
@@ -164,10 +178,11 @@ class Network(Protocol):
     ) -> dict[str, Any]:
         """A document made of a plain record, with `document` as its id. Raises pydantic's ValidationError."""
 
-    def sealed(
-        self, entry: Entry, chunks: Callable[[], AsyncIterator[bytes]], wanted: RecordsWanted, *, page: int, pages: int
-    ) -> Body:
-        """One page of a push, for whoever asks: under a key pair and a nonce of its own. Pages count from 0."""
+    def sealed(self, entry: Entry, chunks: Chunks, wanted: RecordsWanted, *, place: Place) -> Body:
+        """One page of a push, for whoever asks: under a key pair and a nonce of its own.
 
-    def push_request(self, url: str, body: Body, *, token: str | None) -> httpx2.Request:
-        """The request that carries it."""
+        Raises CallbackRefused where the key that came with the request is none that can be used.
+        """
+
+    def push_request(self, url: str, body: Body, *, token: str | None, settings: Mapping[str, str]) -> httpx2.Request:
+        """The request that carries it. `token` is a session's; it is left out where the clinic's settings say so."""

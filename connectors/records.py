@@ -4,19 +4,34 @@ A network's connector takes these for the actions of the same names and may decl
 whoever waits for the network's answer before anything is sent; `answers` is the id of the letter that is answered.
 """
 
+import re
+import unicodedata
 from typing import Annotated, Final, Literal
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 
 from connectors.message import PhoneNumber
 from connectors.told import Proof, RecordKind
-from scopes.field import Disclosed, discloses
+from scopes.field import Disclosed, Unfit, discloses
 from scopes.vocabulary import Category
 
 _UUID: Final = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-# The network's own patterns for what a patient sees before they have proved who they are.
+_NOT_SHOWN: Final = re.compile(r"[^a-zA-Z0-9_\-@,. \"':|()/]+")
+
+
+def shown(text: str) -> str:
+    """A text in the characters that the network shows a patient; others become a space. Raises Unfit where none is left."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode() if not text.isascii() else text
+    kept = " ".join(_NOT_SHOWN.sub(" ", plain).split())[:255].rstrip()
+    if not kept:
+        raise Unfit("must have Latin letters or digits, which is all that the network shows")
+    return kept
+
+
+# The network's own patterns for what a patient sees before they have proved who they are. A reference is what records are
+# found by, so another one is refused; what is only shown is put into the network's characters.
 _Reference = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_\-@,. ()/:\\]{1,255}$"), Field(examples=["V-1042"])]
-_Display = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_\-@,. \"':|()/]{1,255}$"), Field(examples=["Visit"])]
+_Display = Annotated[str, StringConstraints(max_length=1000), AfterValidator(shown), Field(examples=["Visit"])]
 _Word = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,200}$")]
 _Text = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 _Digits = Annotated[str, StringConstraints(pattern=r"^[0-9]{14}$"), Field(examples=["22722548294255"])]
@@ -27,7 +42,8 @@ RequestId = Annotated[
 ]
 Answers = Annotated[_Word, discloses(Category.OPERATIONAL, "which message of the network's is answered")]
 Transaction = Annotated[_Word, discloses(Category.OPERATIONAL, "which exchange it belongs to")]
-Trouble = Annotated[_Word | None, discloses(Category.OPERATIONAL, "the network's code for what went wrong")]
+Trouble = Annotated[_Word | None, discloses(Category.OPERATIONAL, "what went wrong, in a word of our own")]
+"""A word of `connectors.told.Setback`, which the connector says in the network's form."""
 Address = Annotated[_Word, discloses(Category.IDENTIFIER, "the patient's address at the network")]
 Number = Annotated[_Digits | None, discloses(Category.IDENTIFIER, "the patient's number at the network")]
 PatientReference = Annotated[_Reference, discloses(Category.IDENTIFIER, "the clinic's own reference of the patient")]

@@ -75,8 +75,17 @@ class Registry:
         """One action; `connector` may be a family of exactly one vendor. Raises UnknownAction with close names."""
         found = self._actions.get((connector, action))
         if found is None:
-            home = self.connector(connector)
-            raise UnknownAction(action, tuple(f"{home.id}/{name}" for name in _close(action, home.actions)))
+            raise _unknown_of(self.connector(connector), action)
+        return found
+
+    def offered(self, name: str, action: str) -> tuple[Action, ...]:
+        """What `actions` gives, for a host: one that only the gateway makes is to it as if there were none.
+
+        Raises UnknownAction.
+        """
+        found = self.actions(name, action)
+        if any(each.inner for each in found):
+            raise _unknown_of(self.connector(name), action)
         return found
 
     def actions(self, name: str, action: str) -> tuple[Action, ...]:
@@ -97,6 +106,12 @@ class Registry:
         if vendors := self._families.get(name, ()):
             return UnknownAction(name, tuple(each.id for each in vendors), " The family has several vendors; name one.")
         return UnknownAction(name, _close(name, [*self._connectors, *self._families]))
+
+
+def _unknown_of(home: Connector, action: str) -> UnknownAction:
+    """Close names are those that a host may call, so that it learns of no other."""
+    offered = [name for name, each in home.actions.items() if not each.inner]
+    return UnknownAction(action, tuple(f"{home.id}/{name}" for name in _close(action, offered)))
 
 
 def _close(name: str, names: Iterable[str]) -> tuple[str, ...]:

@@ -80,7 +80,7 @@ def _examples(connector: Connector) -> Iterator[tuple[str, str]]:
 
 
 def _recordings(connector: Connector) -> Iterator[tuple[str, str]]:
-    for name in sorted(connector.actions):
+    for name in sorted(name for name, action in connector.actions.items() if not action.elsewhere):
         held = recordings(connector, name) or {}
         for kind in ("good", "bad"):
             if not held.get(kind):

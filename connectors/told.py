@@ -59,6 +59,30 @@ class Problem:
     code: str
 
 
+class Setback(StrEnum):
+    """What went wrong here, as we tell the network: each a word of ours, which the connector says in the network's form."""
+
+    PATIENT_NOT_FOUND = "patient_not_found"
+    SEVERAL_PATIENTS = "several_patients"
+    NOTHING_TO_LINK = "nothing_to_link"
+    CONTEXT_UNKNOWN = "context_unknown"
+    LINK_UNKNOWN = "link_unknown"
+    LINK_EXPIRED = "link_expired"
+    CODE_WRONG = "code_wrong"
+    CODE_NOT_SENT = "code_not_sent"
+    TOO_MANY_ATTEMPTS = "too_many_attempts"
+    CONSENT_UNKNOWN = "consent_unknown"
+    CONSENT_NOT_GRANTED = "consent_not_granted"
+    CONSENT_EXPIRED = "consent_expired"
+    CONSENT_UNREADABLE = "consent_unreadable"
+    DATES_REFUSED = "dates_refused"
+    ASKED_TOO_OFTEN = "asked_too_often"
+    KEY_REFUSED = "key_refused"
+    ADDRESS_REFUSED = "address_refused"
+    QUEUE_CLOSED = "queue_closed"
+    NOT_AVAILABLE = "not_available"
+
+
 @dataclass(frozen=True, slots=True)
 class ProfileShared:
     """A patient at the desk scanned the clinic's code and shares who they are."""

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import orjson
 
@@ -19,6 +19,8 @@ from connectors.errors import (
 from scopes.wording import Wording
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
     import httpx2
 
     from connectors.contract import Egress
@@ -40,6 +42,37 @@ def build_request(
     request = httpx2.Request(method, address, headers=headers, stream=httpx2.ByteStream(content or b""))
     request.read()
     return request
+
+
+class Anew:
+    """A body in pieces, from its start each time that it is gone through: such a one, and no other, may be sent again."""
+
+    __slots__ = ("_chunks",)
+
+    def __init__(self, chunks: "Callable[[], AsyncIterator[bytes]]") -> None:
+        """`chunks` begins anew each time that it is called."""
+        self._chunks = chunks
+
+    def __aiter__(self) -> "AsyncIterator[bytes]":
+        """All the pieces."""
+        return self._chunks()
+
+
+def build_streamed(
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    length: int,
+    chunks: "Callable[[], AsyncIterator[bytes]]",
+) -> "httpx2.Request":
+    """A request for Egress.send whose body is made while it is sent; `length` is exact, or nothing arrives whole."""
+    import httpx2
+
+    stream = cast(
+        "httpx2.AsyncByteStream", Anew(chunks)
+    )  # httpx2 asks of a stream nothing but that it can be gone through
+    return httpx2.Request(method, _parsed(url), headers={**headers, "content-length": str(length)}, stream=stream)
 
 
 @lru_cache(maxsize=256)

@@ -170,7 +170,7 @@ class CredentialKind(StrEnum):
     API_KEY = "api_key"
     OAUTH2 = "oauth2"
     SESSION = "session"
-    """The gateway itself is registered, for every clinic; the clinic is known by its account."""
+    """The vendor knows the gateway alone: the operator's registration gives one token for every clinic behind it."""
 
 
 class Repeat(StrEnum):

@@ -72,7 +72,10 @@ async def _carry(call: Call, rooms: Rooms) -> Answer | Parked:
 def action_of(call: Call, rooms: Rooms) -> Action:
     """The action that a call names. Raises NotFound."""
     try:
-        return rooms.registry.action(call.connector, call.action)
+        action = rooms.registry.action(call.connector, call.action)
+        if action.inner and call.actor.kind != "system":
+            rooms.registry.offered(call.connector, call.action)  # raises
+        return action
     except UnknownAction as unknown:
         raise NotFound(str(unknown), fix="GET /v1/catalog lists the connectors and their actions.") from None
 

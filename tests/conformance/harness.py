@@ -2,17 +2,21 @@
 
 import base64
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache, partial
 from typing import Any
 from urllib.parse import quote, quote_plus
+from uuid import uuid4
 
 import httpx2
 
 from connectors.contract import Action, Egress, Manifest
 from connectors.example import example_of, example_wording
 from connectors.folder import Connector
+from connectors.registry import Registry
+from connectors.review import recordings
 from scopes.field import Disclosed, Shape
 from scopes.minimize import minimize
 from scopes.wording import Wording
@@ -43,7 +47,11 @@ Answering = Callable[[httpx2.Request], httpx2.Response]
 
 @dataclass
 class CapturingEgress:
-    """A door that keeps every request and gives one kind of answer."""
+    """A door that keeps every request and gives one kind of answer.
+
+    What an action has to ask before it can say anything, such as a public key, the folder recorded in tests/prelude.json:
+    such a request is answered from there, and counts as none of the action's own.
+    """
 
     manifest: Manifest
     answering: Answering = lambda request: httpx2.Response(200, json={})
@@ -54,8 +62,10 @@ class CapturingEgress:
     callback_token: str | None = TOKEN
     now: datetime = NOW
     requests: list[httpx2.Request] = field(default_factory=list)
+    preludes: list[httpx2.Request] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self._prelude = prelude_of(self.manifest.id)
         if self.account is None and self.manifest.credential.account_needed:
             self.account = self.manifest.credential.account_example
 
@@ -68,6 +78,10 @@ class CapturingEgress:
         return settings_of(self.manifest)
 
     async def send(self, request: httpx2.Request) -> httpx2.Response:
+        known = self._prelude.get(f"{request.method} {request.url.path}")
+        if known is not None:
+            self.preludes.append(request)
+            return httpx2.Response(200, json=known)
         self.requests.append(request)
         return self.answering(request)
 
@@ -80,6 +94,7 @@ class DirectEgress:
     client: httpx2.AsyncClient
     credential: str
     base_url: str
+    log_in: Callable[[], Awaitable[str]] | None = None
     account: str | None = None
     idempotency_key: str = KEY
     wording: Wording | None = None
@@ -92,10 +107,10 @@ class DirectEgress:
         return settings_of(self.manifest)
 
     async def send(self, request: httpx2.Request) -> httpx2.Response:
-        request.headers.update(
-            {"Host": request.url.netloc.decode("ascii"), "Content-Length": str(len(request.content))}
-        )
+        with_length(request)
         apply = self.manifest.credential.apply
+        if self.log_in is not None and not self.credential:
+            self.credential = await self.log_in()
         if apply == "bearer":
             request.headers["Authorization"] = f"Bearer {self.credential}"
         elif apply == "basic":
@@ -103,6 +118,18 @@ class DirectEgress:
         else:
             request.headers[apply.removeprefix("header:")] = self.credential
         return await self.client.send(request)
+
+
+@cache
+def prelude_of(connector: str) -> dict[str, Any]:
+    """What a folder's actions may have to ask first: method and path to the answer's body."""
+    found = Registry.load().connectors.get(connector)
+    return {} if found is None else recordings(found, "prelude") or {}
+
+
+def carried(connector: Connector) -> list[Action]:
+    """The actions that client.py makes; what goes elsewhere a flow of the gateway's makes."""
+    return [action for action in connector.actions.values() if not action.elsewhere]
 
 
 def settings_of(manifest: Manifest) -> dict[str, str]:
@@ -114,12 +141,32 @@ def sandbox_egress(connector: Connector, **given: Any) -> DirectEgress:
     """A door into the connector's own sandbox, in this process."""
     sandbox = connector.module("sandbox")
     client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=sandbox.create()))
-    usual = {"credential": sandbox.CREDENTIAL, "base_url": connector.manifest.base_url}
+    usual: dict[str, Any] = {"base_url": connector.manifest.base_url}
+    if connector.manifest.credential.session is None:
+        usual["credential"] = sandbox.CREDENTIAL
+    else:
+        usual |= {"credential": "", "log_in": partial(logged_in, connector, client)}
     known = {"account": getattr(sandbox, "ACCOUNT", None)}
     if connector.manifest.callback is not None and connector.manifest.callback.token:
         known |= {"callback_url": HOOK, "callback_token": TOKEN}
     given = {**usual, **known, **given}
     return DirectEgress(manifest=connector.manifest, client=client, **given)
+
+
+async def logged_in(connector: Connector, client: httpx2.AsyncClient) -> str:
+    """A session at the sandbox, as the gateway's own registration gets it."""
+    network, sandbox = connector.network, connector.module("sandbox")
+    assert network is not None
+    asked = network.session_request(
+        connector.manifest.base_url, *sandbox.REGISTRATION, request_id=str(uuid4()), now=datetime.now(UTC)
+    )
+    return network.read_session(await client.send(with_length(asked))).token
+
+
+def with_length(request: httpx2.Request) -> httpx2.Request:
+    """What the door adds to every request."""
+    request.headers.update({"Host": request.url.netloc.decode("ascii"), "Content-Length": str(len(request.content))})
+    return request
 
 
 async def perform(action: Action, payload: Mapping[str, Any], egress: Egress) -> Any:

@@ -45,8 +45,8 @@ def rule_every_field_says_what_it_is_and_why(connector: Connector) -> None:
 
 def rule_the_sandbox_credential_has_an_accepted_form(connector: Connector) -> None:
     credential = connector.manifest.credential
-    if credential.oauth is not None:
-        return  # rules_oauth.py tries those
+    if credential.oauth is not None or credential.session is not None:
+        return  # rules_oauth.py and rules_network.py try those
     credential.check(connector.module("sandbox").CREDENTIAL)
     for wrong in ("", "x", CANARY, "Bearer x", "é", "a b\r\n"):
         with pytest.raises(CredentialRefused) as refused:

@@ -16,6 +16,7 @@ from tests.conformance.harness import (
     CANARY,
     KEY,
     CapturingEgress,
+    carried,
     everything_sent,
     payloads,
     performed,
@@ -26,7 +27,7 @@ from tests.conformance.harness import (
 
 
 async def rule_requests_go_only_to_named_hosts(connector: Connector) -> None:
-    for action in connector.actions.values():
+    for action in carried(connector):
         for payload in payloads(action):
             egress = await _sent(action, payload)
             assert egress.requests, f"{action.name} sends nothing"
@@ -39,13 +40,13 @@ async def rule_requests_go_only_to_named_hosts(connector: Connector) -> None:
 async def rule_no_connector_adds_a_credential(connector: Connector) -> None:
     apply = connector.manifest.credential.apply
     header = apply.removeprefix("header:") if apply.startswith("header:") else "authorization"
-    for action in connector.actions.values():
+    for action in carried(connector):
         for request in (await _sent(action, example_of(action.shape))).requests:
             assert header.lower() not in request.headers, f"{action.name} sets {header}; the door does that"
 
 
 async def rule_writes_that_may_be_repeated_carry_the_idempotency_key(connector: Connector) -> None:
-    for action in connector.actions.values():
+    for action in carried(connector):
         if action.repeat is not Repeat.ALWAYS:
             continue
         first = (await _sent(action, example_of(action.shape))).requests
@@ -57,7 +58,7 @@ async def rule_writes_that_may_be_repeated_carry_the_idempotency_key(connector: 
 
 
 async def rule_what_is_not_declared_never_leaves(connector: Connector) -> None:
-    for action in connector.actions.values():
+    for action in carried(connector):
         egress = await _sent(action, with_canaries(action.shape))
         sent = everything_sent(egress.requests)
         for number in range(400):
@@ -66,7 +67,7 @@ async def rule_what_is_not_declared_never_leaves(connector: Connector) -> None:
 
 
 async def rule_what_the_clinic_withholds_never_leaves(connector: Connector) -> None:
-    for action in connector.actions.values():
+    for action in carried(connector):
         example = example_of(action.shape)
         optional = [leaf for leaf in action.shape.fields if not leaf.required and leaf.shape is None]
         for leaf in optional:
@@ -83,7 +84,7 @@ async def rule_what_the_clinic_withholds_never_leaves(connector: Connector) -> N
 
 
 async def rule_a_message_says_what_its_template_says_and_nothing_else(connector: Connector) -> None:
-    for action in connector.actions.values():
+    for action in carried(connector):
         if not action.message:
             continue
         model = minimize(action.shape, example_of(action.shape)).model

@@ -23,7 +23,7 @@ _FIXED: list[tuple[type[StrEnum], str]] = [
     (Outcome, "accepted rejected failed unknown"),
     (Role, "processor business_associate independent_controller bank statutory_network"),
     (ConnectionState, "pending active suspended revoked"),
-    (CredentialKind, "api_key oauth2"),
+    (CredentialKind, "api_key oauth2 session"),
     (Repeat, "always if_unsent"),
 ]
 

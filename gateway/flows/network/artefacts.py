@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
-from connectors.told import Artefact, ArtefactStatus, ConsentTold, Identifier, Proof
+from connectors.told import Artefact, ArtefactStatus, ConsentTold, Identifier, Proof, Setback
 from gateway.calls import Actor
 from gateway.errors import NotFound
 from gateway.flows.network.heard import Heard
@@ -33,7 +33,7 @@ async def told(heard: Heard, told: ConsentTold, rooms: Rooms) -> None:
     if told.status is not ArtefactStatus.GRANTED:
         await rooms.artefacts.end(actor, heard.connector, told.consent, told.status)
     elif told.artefact is None or told.artefact.id != told.consent:
-        problem = "consent_unreadable"
+        problem = str(Setback.CONSENT_UNREADABLE)
     else:
         await _grant(actor, heard, told.artefact, rooms)
     await _answer(heard, told, problem, rooms)

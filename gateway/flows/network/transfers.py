@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from connectors.told import RecordsWanted
+from connectors.told import RecordsWanted, Setback
 from gateway.flows.network.heard import Heard
 from gateway.flows.network.insisting import once, purpose_for
-from gateway.flows.network.pushing import Errand, push, refuse, weighed
+from gateway.flows.network.pushing import push, refuse
+from gateway.flows.network.releasing import Errand, weighed
 from gateway.flows.network.reporting import held_of, report
 from gateway.flows.network.telling import Word
 from gateway.flows.place import place
@@ -44,19 +45,18 @@ AT_ONCE: Final = 4
 _MOST_STRANDED: Final = 1_000
 _PAUSES: Final = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 10, 30, 60))
 _LOOK_AGAIN: Final = timedelta(seconds=2)
-# What a refusal is called between us and the network; the connector says it in the network's form.
+# What a refusal is called to the network; its connector says it in the network's form.
 _WORDS: Final = {
-    Reason.CONSENT_MISSING: "consent_unknown",
-    Reason.CONSENT_WITHDRAWN: "consent_not_granted",
-    Reason.CONSENT_EXPIRED: "consent_expired",
-    Reason.PURPOSE_NOT_ALLOWED: "consent_not_granted",
-    Reason.RECIPIENT_UNNAMED: "consent_not_granted",
-    Reason.RANGE_NOT_COVERED: "dates_refused",
-    Reason.FREQUENCY_CAP: "asked_too_often",
-    Reason.KEY_UNUSABLE: "key_refused",
-    Reason.ADDRESS_NOT_ALLOWED: "address_refused",
+    Reason.CONSENT_MISSING: Setback.CONSENT_UNKNOWN,
+    Reason.CONSENT_WITHDRAWN: Setback.CONSENT_NOT_GRANTED,
+    Reason.CONSENT_EXPIRED: Setback.CONSENT_EXPIRED,
+    Reason.PURPOSE_NOT_ALLOWED: Setback.CONSENT_NOT_GRANTED,
+    Reason.RECIPIENT_UNNAMED: Setback.CONSENT_NOT_GRANTED,
+    Reason.RANGE_NOT_COVERED: Setback.DATES_REFUSED,
+    Reason.FREQUENCY_CAP: Setback.ASKED_TOO_OFTEN,
+    Reason.KEY_UNUSABLE: Setback.KEY_REFUSED,
+    Reason.ADDRESS_NOT_ALLOWED: Setback.ADDRESS_REFUSED,
 }
-_UNSAID: Final = "not_available"
 
 
 async def wanted(heard: Heard, told: RecordsWanted, rooms: Rooms) -> None:
@@ -70,7 +70,9 @@ async def wanted(heard: Heard, told: RecordsWanted, rooms: Rooms) -> None:
         before = [] if held is None else await rows.let_through(connection, tenant, held.id)
         settings = clinic.connection(heard.connector).settings
         purpose = held.purpose if held is not None else None
-        whole = rules.admits(*weighed(held, told, settings, purpose), before, now=now)
+        artefact, request = weighed(held, told, settings, purpose)
+        assert request is not None
+        whole = rules.admits(artefact, request, before, now=now)
         reasons = [*(whole.reasons if isinstance(whole, Denied) else ()), *_unusable(told, wrong)]
         transfer = new_id()
         row = TransferRow(
@@ -108,7 +110,7 @@ async def _answer(tenant: UUID, row: TransferRow, rooms: Rooms) -> TransferRow |
         await refuse(await _errand(tenant, row, (), rooms), Denied(tuple(map(_refusal, row.reasons))), rooms)
     payload: dict[str, Any] = {"answers": row.request, "transaction": row.transaction}
     if row.reasons:
-        payload["problem"] = _WORDS.get(Reason(row.reasons[0]["code"]), _UNSAID)
+        payload["problem"] = str(_WORDS.get(Reason(row.reasons[0]["code"]), Setback.NOT_AVAILABLE))
     word = Word(
         "answer_records", payload, purpose_for(row.connector, "answer_records", held.purpose if held else None, rooms)
     )

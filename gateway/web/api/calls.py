@@ -82,7 +82,7 @@ class CallEndpoint:
         Of a family it needs the scope of the action at each vendor that has it.
         """
         try:
-            actions = self._rooms.registry.actions(body.connector, body.action)
+            actions = self._rooms.registry.offered(body.connector, body.action)
         except UnknownAction as unknown:
             fix = "GET /v1/catalog lists the connectors and their actions."
             raise NotFound(str(unknown), fix=fix) from None

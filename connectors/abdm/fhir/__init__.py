@@ -1,0 +1,1 @@
+"""FHIR R4 documents as NRCeS' guide for ABDM wants them."""
