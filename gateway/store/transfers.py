@@ -187,7 +187,7 @@ async def answered(
 ) -> None:
     """The network took the answer, or is asked no more whether it does; what is not to be sent is destroyed."""
     await connection.execute(
-        "UPDATE transfers SET state = $3, changed_at = $4, done_at = CASE WHEN $3 = 'reporting' THEN $4 END, "
+        "UPDATE transfers SET state = $3, changed_at = $4, done_at = CASE WHEN $3 = 'reporting' THEN $4::timestamptz END, "
         "sealed = CASE WHEN $3 = 'sending' THEN sealed END WHERE tenant = $1 AND id = $2 AND state = 'asked'",
         tenant,
         transfer,
