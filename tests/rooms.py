@@ -23,11 +23,8 @@ LAYERS = (
     (0, "gateway/ledger/merkle.py gateway/ledger/checkpoint.py gateway/ledger/entry.py"),
     (0, "gateway/ledger/archive.py gateway/ledger/bundle.py gateway/ledger/verify.py"),
     (1, "connectors/contract.py connectors/errors.py connectors/manifest.py connectors/message.py connectors/wire.py"),
-    (
-        1,
-        "connectors/parts.py connectors/oauth.py connectors/sandbox_oauth.py connectors/network.py connectors/told.py "
-        "connectors/records.py",
-    ),
+    (1, "connectors/parts.py connectors/oauth.py connectors/sandbox_oauth.py"),
+    (1, "connectors/network.py connectors/told.py connectors/records.py"),
     (1, "connectors/example.py connectors/checks.py"),
     (1, "gateway/errors.py gateway/config.py gateway/log.py gateway/calls.py gateway/ids.py gateway/store/*.py"),
     (1, "gateway/webhooks/signing.py"),

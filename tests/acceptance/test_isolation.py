@@ -23,16 +23,18 @@ import pytest
 from joserfc.jwk import OKPKey
 
 from connectors.contract import Answered, Wish
+from connectors.told import Identifier, Proof, RecordKind
 from gateway.calls import Actor, Call
 from gateway.flows.broker import broker
 from gateway.people import Role
 from gateway.people.vouching import Voucher
+from gateway.records import Frozen, NewContext, NewPatient
 from gateway.store.pool import SET_TENANTS
 from gateway.templates import NewTemplate
 from gateway.web.api.app import OPERATIONS
 from gateway.webhooks.endpoint import NewEndpoint, Recipient, Status
 from scopes.consent import Channel
-from scopes.vocabulary import Purpose
+from scopes.vocabulary import Category, Purpose
 from tests.acceptance.served import Caller, Served, gateway
 from tests.gateway.egress.vendor import Vendor, answer
 
@@ -70,6 +72,13 @@ BODIES: dict[str, dict[str, Any]] = {
         "evidence": {"how": "on paper", "when": "2026-01-15T09:30:00Z", "wording": "sms-1"},
     },
     "/v1/consents/search": {"subject": "patient-4712"},
+    "/v1/patients": {"subject": "patient-4712", "name": "Asha Rao", "gender": "F", "year_of_birth": 1988},
+    "/v1/patients/search": {"subject": "patient-4712"},
+    "/v1/care-contexts": {
+        "connector": "abdm", "subject": "patient-4711", "reference": "visit-2", "display": "Visit",
+        "documents": [{"document": {"resourceType": "Bundle"}}],
+    },
+    "/v1/care-contexts/search": {"subject": "patient-4712"},
     "/v1/agreements/{recipient:path}": {"kind": "dpa", "services": [], "from": "2026-01-15T09:30:00Z"},
     "/v1/templates/{name}": TEXT,
     "/v1/templates/preview": TEXT,
@@ -121,6 +130,7 @@ async def _lived_in(served: Served, clinic: Caller, *, calls: int) -> dict[str, 
     heard = await _heard(served, clinic, connection)
     stands = await _stands(clinic, heard["endpoint"])
     waits = await _messaged(served, clinic, UUID(told["id"]))
+    context = await _recorded(served, operator)
     text = NewTemplate(name="closed", **{**TEXT, "channel": Channel.SMS})
     template = await served.house.rooms.templates.put(operator, text)
     refusal = (await clinic.get("/v1/disclosures?outcome=refused")).json()["items"][0]["id"]
@@ -138,6 +148,7 @@ async def _lived_in(served: Served, clinic: Caller, *, calls: int) -> dict[str, 
         "cursor": page["next_cursor"],
         "issuer": issuer,
         "template": str(template.id),
+        "context": context,
         **people,
         **heard,
         **stands,
@@ -164,6 +175,22 @@ async def _peopled(served: Served, clinic: Caller) -> dict[str, str]:
         roles={"a": "owner"},
     )
     return {"person": str(person), "invitation": str(invited.id), "provider": str(provider)}
+
+
+async def _recorded(served: Served, operator: Actor) -> str:
+    """Rows of a patient whom a network may find, and of a visit; gives what names it."""
+    records, at = served.house.rooms.records, datetime.now(UTC)
+    mobile = Identifier(Proof.MOBILE, "+919812345678")
+    await records.register(
+        operator,
+        NewPatient(subject="patient-4711", name="Asha Rao", gender="F", year_of_birth=1988, identifiers=(mobile,)),
+    )
+    document = Frozen(RecordKind.PRESCRIPTION, b"{}", at, at, frozenset({Category.MEDICATION}))
+    visit = NewContext(
+        connector="abdm", subject="patient-4711", reference="visit-1", display="Visit", documents=(document,)
+    )
+    context, _ = await records.keep(operator, visit)
+    return str(context.id)
 
 
 async def _stands(clinic: Caller, endpoint: str) -> dict[str, str]:
@@ -436,6 +463,7 @@ async def test_an_id_of_another_clinic_is_told_apart_from_none_by_nothing(two: T
         "connections": "connection", "disclosures": "disclosure", "keys": "key", "endpoints": "endpoint",
         "events": "event", "deliveries": "delivery", "consents": "consent", "agreements": "endpoint",
         "templates": "template", "waiting": "waiting", "refusals": "refusal", "recipients": "endpoint",
+        "patients": "subject", "care-contexts": "context",
     }  # fmt: skip
     for operation in (each for each in OPERATIONS if "{" in each.path and "{family}" not in each.path):
         kind, told = kinds[operation.path.split("/")[2]], []
