@@ -75,12 +75,7 @@ class Release:
         return Heard(self.tenant, CONNECTOR, self.connection.id, "facility-1", request_id or str(uuid4()), self.clock())
 
     async def has_visits(
-        self,
-        count: int,
-        *,
-        documents: int = 1,
-        kind: RecordKind = RecordKind.PRESCRIPTION,
-        at: datetime = NOW - 5 * DAY,
+        self, count: int, *, documents: int = 1, at: datetime = NOW - 5 * DAY, until: datetime | None = None
     ) -> list[ContextName]:
         """A patient with so many visits, each with documents of that time."""
         records = self.house.rooms.records
@@ -96,7 +91,10 @@ class Release:
             number = len(self.visits) + len(found)
             content = [b'{"resourceType":"Bundle","id":"%d.%d"}' % (number, part) for part in range(documents)]
             frozen = tuple(
-                Frozen(kind, each, at, at, frozenset({Category.MEDICATION, Category.IDENTITY})) for each in content
+                Frozen(
+                    RecordKind.PRESCRIPTION, each, at, until or at, frozenset({Category.MEDICATION, Category.IDENTITY})
+                )
+                for each in content
             )
             visit = NewContext(
                 connector=CONNECTOR, subject="patient-1", reference=f"visit-{number}", display="Visit", documents=frozen
