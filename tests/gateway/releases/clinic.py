@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -49,6 +50,17 @@ NOW = datetime(2027, 1, 4, 9, tzinfo=UTC)
 DAY = timedelta(days=1)
 TAKEN = answer(202, b"{}")
 HIU = Party("hiu-1", "City Hospital")
+
+
+@dataclass
+class Ticking(Clock):
+    """A clock that goes on by itself."""
+
+    began: float = field(default_factory=monotonic)
+
+    def __call__(self) -> datetime:
+        """The time."""
+        return self.now + timedelta(seconds=monotonic() - self.began)
 
 
 @dataclass
@@ -211,9 +223,9 @@ class Release:
 
 
 @asynccontextmanager
-async def releasing(dsn: str, folder: Path) -> AsyncIterator[Release]:
-    """The clinic and everybody around it."""
-    root, clock = folder / "connectors", Clock(NOW)
+async def releasing(dsn: str, folder: Path, clock: Clock | None = None) -> AsyncIterator[Release]:
+    """The clinic and everybody around it; without a clock, with one that stands still."""
+    root, clock = folder / "connectors", clock or Clock(NOW)
     write_network(root)
     network, hiu = Vendor(answers=[TAKEN]), Vendor(answers=[TAKEN])
     await network.open()
