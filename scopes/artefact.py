@@ -45,7 +45,7 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Frequency:
-    """How often records may be asked for: `value` times within any `hours`, and `repeats` times in all where that is more than 0."""
+    """How often records may be asked for: `value` times within any `hours`, and `repeats` times in all unless that is 0."""
 
     value: int
     hours: int
