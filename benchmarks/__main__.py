@@ -2,8 +2,8 @@
 
 BENCH_SECONDS is the length of one measurement (default 1), BENCH_ROUNDS how often each is repeated (default 5);
 BENCH_SUBJECTS picks some, as in `BENCH_SUBJECTS=B,C`; W is everything about webhooks, whose storm has BENCH_STORM events
-(default 20,000, which take some twenty minutes). S, which has to be asked for, searches a year of a million disclosures (four
-minutes, 3 GB on disk).
+(default 20,000, which take some twenty minutes); P is records that are encrypted and pushed. S, which has to be asked for,
+searches a year of a million disclosures (four minutes, 3 GB on disk).
 """
 
 import json
@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks import auditor, ledger, report, webhooks
+from benchmarks import auditor, ledger, pushes, report, webhooks
 from benchmarks.measure import Figure, Settings, figures, wants
 
 LATEST = Path(__file__).with_name("latest.json")
@@ -32,8 +32,9 @@ def main() -> None:
     appends = ledger.appends(settings.seconds)
     storm_events = int(os.environ.get("BENCH_STORM", str(webhooks.STORM_EVENTS)))
     webhook = webhooks.measured(settings.seconds, settings.rounds, storm_events) if wants(settings, "W") else None
+    pushed = pushes.measured(settings.seconds, settings.rounds) if wants(settings, "P") else None
     audited = auditor.measured() if "S" in settings.subjects else None
-    summary = report.summarise(settings, measured, appends, webhook, audited)
+    summary = report.summarise(settings, measured, appends, webhook, audited, pushed)
     print("\n" + report.table(summary))
     LATEST.write_text(json.dumps(summary, indent=1) + "\n")
 

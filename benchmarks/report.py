@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 
-from benchmarks import auditor, webhooks
+from benchmarks import auditor, pushes, webhooks
 from benchmarks.measure import Figure, Settings
 
 SUBJECTS = {
@@ -54,9 +54,10 @@ def summarise(
     appends: Mapping[int, float],
     webhook: Mapping[str, Any] | None = None,
     audited: Mapping[str, Any] | None = None,
+    pushed: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Everything that was measured and what follows from it."""
-    webhook = webhook or {}
+    webhook, pushed = webhook or {}, pushed or {}
     return {
         "machine": {
             "cores": psutil.cpu_count(),
@@ -73,8 +74,10 @@ def summarise(
             for waiting, value in appends.items()
         ]
         + list(webhooks.goals(webhook))
+        + list(pushes.goals(pushed))
         + list(auditor.goals(audited)),
         "webhooks": webhook,
+        "pushes": pushed,
         "auditor": audited or {},
         "rounds": [asdict(figure) for figure in measured],
     }
@@ -164,6 +167,7 @@ def table(summary: dict[str, Any]) -> str:
     lines += ["", *(f"{name:9}{meaning}" for name, meaning in SUBJECTS.items())]
     lines += ["load     CPU of the load generator, as a share of one core", ""]
     lines += webhooks.table(summary["webhooks"])
+    lines += pushes.table(summary["pushes"])
     return "\n".join([*lines, *(verdict(line) for line in summary["ratios"])])
 
 

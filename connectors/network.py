@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from connectors.told import RecordKind, RecordsWanted, Told
+from connectors.told import Party, RecordKind, RecordsWanted, Told
 from scopes.fault import Fault
 
 if TYPE_CHECKING:
@@ -174,9 +174,12 @@ class Network(Protocol):
         """Of which time a document is: from, until; None where it does not say."""
 
     def document_of(
-        self, kind: RecordKind, record: Mapping[str, Any], *, document: str, now: datetime
+        self, kind: RecordKind, record: Mapping[str, Any], *, document: str, now: datetime, facility: Party
     ) -> dict[str, Any]:
-        """A document made of a plain record, with `document` as its id. Raises pydantic's ValidationError."""
+        """A document made of a plain record, with `document` (a UUID) as its id, in the name of the facility that gives it.
+
+        Raises pydantic's ValidationError.
+        """
 
     def sealed(self, entry: Entry, chunks: Chunks, wanted: RecordsWanted, *, place: Place) -> Body:
         """One page of a push, for whoever asks: under a key pair and a nonce of its own.

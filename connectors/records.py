@@ -33,18 +33,25 @@ def shown(text: str) -> str:
 _Reference = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_\-@,. ()/:\\]{1,255}$"), Field(examples=["V-1042"])]
 _Display = Annotated[str, StringConstraints(max_length=1000), AfterValidator(shown), Field(examples=["Visit"])]
 _Word = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,200}$")]
+_Known = Annotated[_Word, Field(examples=["1f5b2f2e-8d3c-4a53-9d0e-3f9c2b7a6d11"])]
+_Address = Annotated[_Word, Field(examples=["asha.rao@sbx"])]
 _Text = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
-_Digits = Annotated[str, StringConstraints(pattern=r"^[0-9]{14}$"), Field(examples=["22722548294255"])]
+_Digits = Annotated[str, StringConstraints(pattern=r"^[0-9]{14}$"), Field(examples=["22722548295255"])]
 
 RequestId = Annotated[
-    Annotated[str, StringConstraints(pattern=f"^{_UUID}$")] | None,
+    Annotated[
+        str,
+        StringConstraints(pattern=f"^{_UUID}$"),
+        Field(examples=["5f1c9c1e-3b5a-4d6e-9f70-2a1b3c4d5e6f"]),
+    ]
+    | None,
     discloses(Category.OPERATIONAL, "the id under which the network answers"),
 ]
-Answers = Annotated[_Word, discloses(Category.OPERATIONAL, "which message of the network's is answered")]
-Transaction = Annotated[_Word, discloses(Category.OPERATIONAL, "which exchange it belongs to")]
+Answers = Annotated[_Known, discloses(Category.OPERATIONAL, "which message of the network's is answered")]
+Transaction = Annotated[_Known, discloses(Category.OPERATIONAL, "which exchange it belongs to")]
 Trouble = Annotated[_Word | None, discloses(Category.OPERATIONAL, "what went wrong, in a word of our own")]
 """A word of `connectors.told.Setback`, which the connector says in the network's form."""
-Address = Annotated[_Word, discloses(Category.IDENTIFIER, "the patient's address at the network")]
+Address = Annotated[_Address, discloses(Category.IDENTIFIER, "the patient's address at the network")]
 Number = Annotated[_Digits | None, discloses(Category.IDENTIFIER, "the patient's number at the network")]
 PatientReference = Annotated[_Reference, discloses(Category.IDENTIFIER, "the clinic's own reference of the patient")]
 PatientDisplay = Annotated[_Display, discloses(Category.IDENTITY, "how the patient sees their file called")]
@@ -76,7 +83,9 @@ class RequestLinkToken(Disclosed):
     number: Number = None
     name: Annotated[_Text, discloses(Category.IDENTITY, "compared with what the network knows")]
     gender: Annotated[Literal["M", "F", "O"], discloses(Category.IDENTITY, "compared with what the network knows")]
-    year_of_birth: Annotated[int, Field(ge=1850, le=2200), discloses(Category.IDENTITY, "compared with the network's")]
+    year_of_birth: Annotated[
+        int, Field(ge=1850, le=2200, examples=[1984]), discloses(Category.IDENTITY, "compared with the network's")
+    ]
 
 
 class LinkContexts(Disclosed):
@@ -106,7 +115,11 @@ class InvitePatient(Disclosed):
     """Let the network write to a patient of whom only the mobile is known that there are records to link."""
 
     request_id: RequestId = None
-    phone: Annotated[PhoneNumber, discloses(Category.CONTACT, "where the network writes to")]
+    phone: Annotated[
+        PhoneNumber,
+        Field(examples=["+919876543210"]),
+        discloses(Category.CONTACT, "where the network writes to"),
+    ]
     facility_name: Annotated[_Text, discloses(Category.OPERATIONAL, "which clinic it is about")]
 
 
@@ -127,7 +140,7 @@ class AnswerLink(Disclosed):
 
     answers: Answers
     transaction: Transaction
-    reference: Annotated[_Word | None, discloses(Category.OPERATIONAL, "which attempt the code is for")] = None
+    reference: Annotated[_Known | None, discloses(Category.OPERATIONAL, "which attempt the code is for")] = None
     hint: Annotated[_Word | None, discloses(Category.CONTACT, "the last digits of the number it went to")] = None
     expires_at: Annotated[AwareDatetime | None, discloses(Category.OPERATIONAL, "until when the code holds")] = None
     problem: Trouble = None
@@ -158,7 +171,7 @@ class AnswerConsent(Disclosed):
     """That a consent, or its end, was taken note of."""
 
     answers: Answers
-    consent: Annotated[_Word, discloses(Category.OPERATIONAL, "which consent")]
+    consent: Annotated[_Known, discloses(Category.OPERATIONAL, "which consent")]
     problem: Trouble = None
 
 
@@ -181,7 +194,7 @@ class Sent(Disclosed):
 class ReportTransfer(Disclosed):
     """What was sent of what was asked for, visit by visit."""
 
-    consent: Annotated[_Word, discloses(Category.OPERATIONAL, "by which consent")]
+    consent: Annotated[_Known, discloses(Category.OPERATIONAL, "by which consent")]
     transaction: Transaction
     done_at: Annotated[AwareDatetime, discloses(Category.OPERATIONAL, "when it was done")]
     complete: Annotated[bool, discloses(Category.OPERATIONAL, "whether all of it arrived")]

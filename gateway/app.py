@@ -32,8 +32,9 @@ from gateway.ledger.proofs import Proofs
 from gateway.ledger.writer import Writer
 from gateway.log import Log
 from gateway.network.artefacts import Artefacts
+from gateway.network.lines import Line, Send, id_of
 from gateway.network.room import Networks
-from gateway.network.sessions import Line, Login, Send
+from gateway.network.sessions import Login
 from gateway.oauth.room import OAuth
 from gateway.people import People
 from gateway.records import Records
@@ -123,13 +124,12 @@ async def opened(
         consents = Consents(store, connections, subjects, clock=clock)
         oauth = OAuth.of(store, connections, clock=clock, sandboxes=sandboxes, public_url=settings.public_url)
         stack.push_async_callback(oauth.tokens.close)
-        routes = {connector: _route(registry, connector, sandboxes.get(connector)) for connector in registry.connectors}
 
-        async def login_of(connector: str) -> Login:
-            client = await oauth.clients.of(connector)
+        async def login_of(line: str) -> Login:
+            client = await oauth.clients.of(line)
             return Login(client.id, client.secret or "")
 
-        lines = _lines(registry, routes, door)
+        lines = _lines(registry, sandboxes, door)
         networks = Networks.of(store, connections, lines, login_of, turn=oauth.tokens.turns.turn, clock=clock)
         stack.push_async_callback(networks.sessions.close)
         rooms = Rooms(
@@ -154,7 +154,9 @@ async def opened(
             egress=door,
             store=store,
             clock=clock,
-            routes=routes,
+            routes={
+                connector: _route(registry, connector, sandboxes.get(connector)) for connector in registry.connectors
+            },
             oauth=oauth,
             networks=networks,
             token_routes=_token_routes(registry, sandboxes),
@@ -251,14 +253,23 @@ def _token_routes(registry: Registry, sandboxes: Mapping[str, str]) -> dict[str,
     return found
 
 
-def _lines(registry: Registry, routes: Mapping[str, Route], door: Door) -> dict[str, Line]:
-    """Where the gateway asks networks on its own behalf: as their connectors do, without an account."""
+def _lines(registry: Registry, sandboxes: Mapping[str, str], door: Door) -> dict[str, Line]:
+    """Where the gateway asks networks on its own behalf, in each of their environments; a sandbox stands for all of them."""
     found: dict[str, Line] = {}
-    for name, connector in registry.connectors.items():
-        if connector.network is not None:
-            base = routes[name]
-            route = Route(base.hosts, base.base_url, timeout_seconds=_TOKEN_SECONDS, max_answer_bytes=_MOST_FILE_BYTES)
-            found[name] = Line(connector.network, route.base_url, partial(_passage, door, route))
+    for connector in registry.connectors.values():
+        rule = connector.manifest.credential.session
+        for environment in rule.bases if rule is not None and connector.network is not None else ():
+            assert rule is not None
+            assert connector.network is not None
+            base = (
+                sandboxes.get(id_of(connector.id, environment))
+                or sandboxes.get(connector.id)
+                or str(rule.bases[environment]).rstrip("/")
+            )
+            hosts = frozenset({urlsplit(base).netloc})
+            route = Route(hosts, base, timeout_seconds=_TOKEN_SECONDS, max_answer_bytes=_MOST_FILE_BYTES)
+            line = Line(connector.id, environment, connector.network, base, partial(_passage, door, route))
+            found[line.id] = line
     return found
 
 

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import typer
 
+from gateway.cli_abdm import abdm_app
 from gateway.cli_clients import clients_app
 from gateway.cli_people import oidc_app, person_app
 
@@ -41,6 +42,7 @@ app.add_typer(person_app, name="person")
 app.add_typer(oidc_app, name="oidc")
 app.add_typer(keys_app, name="keys")
 app.add_typer(clients_app, name="clients")
+app.add_typer(abdm_app, name="abdm")
 app.add_typer(connectors_app, name="connectors")
 
 Port = Annotated[int | None, typer.Option(help="Port to listen on.")]

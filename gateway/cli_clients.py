@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from gateway.flows.rooms import Rooms
 
 clients_app = typer.Typer(no_args_is_help=True, help="The gateway's registrations at vendors (OAuth).")
 
 Data = Annotated[Path | None, typer.Option("--data", help="Folder for the embedded database and keys.")]
 Connector = Annotated[str, typer.Argument(help="The connector, as `gateway connectors check` names it.")]
+
+Environment = Annotated[
+    str | None, typer.Option(help="Of a network of health records: in which of its environments, such as sbx.")
+]
 
 
 @clients_app.command("add")
@@ -22,12 +29,12 @@ def add(
         Path | None, typer.Option(exists=True, help="A private key (PEM), instead of a secret.")
     ] = None,
     certificate_file: Annotated[Path | None, typer.Option(exists=True, help="The key's certificate (PEM).")] = None,
+    environment: Environment = None,
     data: Data = None,
 ) -> None:
     """Register the gateway at a vendor, or replace the registration. It is kept sealed, for every gateway on the database."""
     from gateway.app import opened
     from gateway.cli import run, settings_of
-    from gateway.flows.authorize import rule_of
     from gateway.oauth.clients import Client
 
     settings = settings_of(data_dir=data)
@@ -35,11 +42,13 @@ def add(
 
     async def work() -> None:
         async with opened(settings) as house:
-            found = house.rooms.registry.connector(connector)
-            rule_of(found.id, house.rooms)
-            await house.rooms.oauth.clients.add(found.id, Client(client_id, *texts))
+            name = _name_of(connector, environment, house.rooms)
+            await house.rooms.oauth.clients.add(name, Client(client_id, *texts))
+            if environment is not None:
+                typer.echo(f"the gateway is registered at {name}")
+                return
             back = house.rooms.oauth.redirect or "GATEWAY_PUBLIC_URL/oauth/callback, once that is set"
-            typer.echo(f"the gateway is registered at {found.id}; the address to name there: {back}")
+            typer.echo(f"the gateway is registered at {name}; the address to name there: {back}")
 
     run(work(), settings)
 
@@ -61,7 +70,7 @@ def show(data: Data = None) -> None:
 
 
 @clients_app.command("remove")
-def remove(connector: Connector, data: Data = None) -> None:
+def remove(connector: Connector, environment: Environment = None, data: Data = None) -> None:
     """Destroy a registration: what was connected with it is renewed no more."""
     from gateway.app import opened
     from gateway.cli import run, settings_of
@@ -70,7 +79,19 @@ def remove(connector: Connector, data: Data = None) -> None:
 
     async def work() -> None:
         async with opened(settings) as house:
-            await house.rooms.oauth.clients.remove(connector)
-            typer.echo(f"the gateway is registered at {connector} no more")
+            name = connector if environment is None else f"{connector}@{environment}"
+            await house.rooms.oauth.clients.remove(name)
+            typer.echo(f"the gateway is registered at {name} no more")
 
     run(work(), settings)
+
+
+def _name_of(connector: str, environment: str | None, rooms: Rooms) -> str:
+    """Under which name the gateway is registered there. Raises where it is not by such a registration that clinics connect."""
+    from gateway.flows.authorize import rule_of
+
+    found = rooms.registry.connector(connector)
+    if rooms.networks.lines_of(found.id):
+        return rooms.networks.line(found.id, environment or "").id
+    rule_of(found.id, rooms)
+    return found.id

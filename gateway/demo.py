@@ -22,9 +22,11 @@ from gateway.errors import Conflict, NotFound
 from gateway.flows.agree import Terms, agree
 from gateway.flows.authorize import again, finish, go
 from gateway.flows.connect import Wish, begin
+from gateway.flows.network.facility import link_facility, move
 from gateway.flows.template import register
 from gateway.jobs import Jobs
 from gateway.keyfiles import write_once
+from gateway.network.lines import Line
 from gateway.oauth.clients import Client
 from gateway.people import Role
 from gateway.serve import listening, serving, url_of
@@ -157,6 +159,9 @@ async def _peopled(house: House, tenant: UUID, people: Mapping[str, Mapping[str,
 async def _connected(house: House, tenant: UUID, connector: Connector, vendor: Any) -> None:
     """Every sandbox is connected with all its features, unless the user changed that."""
     sandbox = connector.module("sandbox")
+    if connector.manifest.credential.session is not None:
+        await _registered(house, tenant, connector, sandbox)
+        return
     by_page = connector.manifest.credential.oauth is not None
     if by_page:
         await house.rooms.oauth.clients.add(connector.id, Client(*sandbox.OAUTH_CLIENT))
@@ -186,6 +191,23 @@ async def _connected(house: House, tenant: UUID, connector: Connector, vendor: A
         await register(_demo(tenant), text, house.rooms)
 
 
+async def _registered(house: House, tenant: UUID, connector: Connector, sandbox: Any) -> None:
+    """A network's sandbox knows the gateway itself; the clinic acts for the facility that is in it."""
+    line = _line(house, connector)
+    client_id, _, secret = sandbox.CREDENTIAL.partition(":")
+    await house.rooms.oauth.clients.add(line.id, Client(client_id, secret))
+    if await house.rooms.networks.facilities.of(tenant, connector.id) is None:
+        with suppress(Conflict):  # the database may hold another demo's clinic, which acts for it already
+            await link_facility(tenant, connector.id, sandbox.FACILITY, house.rooms, environment=line.environment)
+
+
+def _line(house: House, connector: Connector) -> Line:
+    """The environment that the manifest gives as an example: the sandbox stands for all of them."""
+    rule = connector.manifest.credential.session
+    assert rule is not None
+    return house.rooms.networks.line(connector.id, connector.manifest.settings[rule.setting].example)
+
+
 async def _allowed(house: House, address: str, sandbox: Any, vendor: Any) -> None:
     """Say yes on the sandbox's page, as a person would in a browser."""
     going = await go(address.partition("link=")[2], house.rooms)
@@ -195,6 +217,9 @@ async def _allowed(house: House, address: str, sandbox: Any, vendor: Any) -> Non
 
 async def _calling_back(house: House, tenant: UUID, connector: Connector, vendor: Any, url: str) -> None:
     """Let the sandbox tell the gateway what happens there, as its vendor would; nothing where the user cut it off."""
+    if connector.manifest.credential.session is not None:
+        await move(_line(house, connector), house.rooms)
+        return
     if connector.manifest.callback is None or connector.manifest.callback.token:
         return  # nothing calls, or an action says where to
     found = await house.rooms.connections.active(tenant, connector.id)

@@ -12,8 +12,10 @@ from rich.console import Console
 from connectors.registry import Registry
 from gateway.app import database
 from gateway.config import Settings
+from gateway.connections import OPERATOR
 from gateway.keyfiles import log_keys, master_keys
-from gateway.store import health
+from gateway.network.sessions import locked_until
+from gateway.store import health, network
 from gateway.store.migrate import MIGRATIONS, read
 from gateway.store.pool import Store
 
@@ -79,6 +81,36 @@ async def _database(settings: Settings) -> str:
             await store.close()
 
 
+async def _networks(settings: Settings) -> str:
+    if settings.database_url is None and not settings.data_dir.exists():
+        return "none yet"
+    async with database(settings) as dsn:
+        store = await Store.open(dsn, size=1)
+        try:
+            return await sessions_at(store, datetime.now(UTC))
+        finally:
+            await store.close()
+
+
+async def sessions_at(store: Store, now: datetime) -> str:
+    """How the gateway's sessions at networks stand. Raises Amiss where one does not take its registration."""
+    async with store.tenant(OPERATOR) as connection:
+        found = await network.sessions(connection, OPERATOR)
+    for connector, row in found.items():
+        if (until := locked_until(row, now)) is not None:
+            raise Amiss(
+                f"{connector} refused the gateway's registration {row.refused} times in a row ({row.code}), so nobody logs in "
+                f"there until {until:%H:%M} UTC; compare it with the network's own, and add it anew with `gateway clients add`"
+            )
+    return ", ".join(f"{connector}: {_session(row, now)}" for connector, row in found.items()) or "none"
+
+
+def _session(row: network.SessionRow, now: datetime) -> str:
+    if row.expires_at is not None and row.expires_at > now:
+        return "in session"
+    return "no session just now" if row.code is None else f"no session just now ({row.code})"
+
+
 async def _inside(store: Store) -> str:
     async with store.nobody() as connection:
         found = await health.state(connection)
@@ -100,4 +132,5 @@ LOOKS: dict[str, Look] = {
     "Keys": _keys,
     "Connectors": _connectors,
     "Database": _database,
+    "Networks": _networks,
 }

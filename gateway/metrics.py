@@ -75,7 +75,7 @@ _letters: Final = Counter(
     registry=_registry,
 )  # fmt: skip
 _drift: Final = Gauge(
-    "gateway_network_drift", "What differs between a network's file on the gateway and the gateway.", ["connector"],
+    "gateway_network_drift", "What differs between a network's file on the gateway and the gateway.", ["line"],
     registry=_registry,
 )  # fmt: skip
 
@@ -97,9 +97,9 @@ def letter(connector: str, kind: str, ended: str) -> None:
     _letters.labels(connector, kind, ended).inc()
 
 
-def drift(connector: str, faults: int) -> None:
+def drift(line: str, faults: int) -> None:
     """Show how many things differ between a network's file on us and what we are."""
-    _drift.labels(connector).set(faults)
+    _drift.labels(line).set(faults)
 
 
 def written() -> bytes:

@@ -166,7 +166,8 @@ def against_layers(house: House, module: Module, target: Module) -> Iterator[str
         yield f"layer {here} imports {target.name} of layer {there}"
     elif there == here and not inside(house.room(module), house.room(target)):
         yield f"layer {here} imports {target.name} of the same layer in another room"
-    plays_along = is_sandbox(module) and inside(module.folder, target.folder)
+    beside = inside(module.folder, target.folder) or house.room(module) == house.room(target)
+    plays_along = is_sandbox(module) and beside
     if is_sandbox(target) and not plays_along and not matches(module.path, "gateway/demo.py gateway/demo/*"):
         yield f"only the demo and tests import {target.name}"
     if matches(target.path, "connectors/*/*") and module.path.startswith("gateway/") and here < COMPOSITION:
@@ -227,5 +228,6 @@ def layer_of(module: Module) -> int | None:
 
 
 def is_sandbox(module: Module) -> bool:
-    """Whether a file plays a vendor: never part of what runs for a clinic."""
-    return module.path.startswith("connectors/") and PurePosixPath(module.path).name.startswith("sandbox")
+    """Whether a file plays a vendor, or lies in a folder that does: never part of what runs for a clinic."""
+    path = PurePosixPath(module.path)
+    return module.path.startswith("connectors/") and (path.name.startswith("sandbox") or "simulator" in path.parts)

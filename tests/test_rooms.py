@@ -17,6 +17,7 @@ HOUSE = {
     "connectors/payments/stripe/manifest.toml": "",
     "connectors/payments/stripe/client.py": "",
     "connectors/payments/stripe/sandbox.py": "",
+    "connectors/payments/stripe/simulator/network.py": "",
     "connectors/payments/razorpay/manifest.toml": "",
     "connectors/payments/razorpay/client.py": "",
     "connectors/teams/manifest.toml": "",
@@ -43,6 +44,11 @@ ALLOWED = [
     ("gateway/connections.py", "from gateway import vault"),
     ("gateway/cli.py", "from gateway import vault, demo"),
     ("gateway/demo.py", "from connectors.payments.stripe.sandbox import app"),
+    ("connectors/payments/stripe/sandbox.py", "from connectors.payments.stripe.simulator import network"),
+    (
+        "connectors/payments/stripe/simulator/network.py",
+        "import httpx2\nfrom connectors.payments.stripe import client\nhttpx2.AsyncClient()",
+    ),
     ("connectors/payments/stripe/client.py", "import httpx2, stripe\nrequest = httpx2.Request('GET', '/')"),
     ("connectors/payments/stripe/client.py", "from connectors.payments.actions import Refund\nfrom .. import actions"),
     (
@@ -84,6 +90,16 @@ TRESPASSES = [
         "only the demo and tests",
     ),
     ("gateway/cli.py", "from connectors.payments.stripe.sandbox import app", "only the demo and tests"),
+    (
+        "connectors/payments/stripe/client.py",
+        "from connectors.payments.stripe.simulator import network",
+        "only the demo and tests",
+    ),
+    (
+        "connectors/payments/razorpay/client.py",
+        "from connectors.payments.stripe.simulator import network",
+        "only the demo and tests",
+    ),
     ("gateway/flows/broker.py", "from connectors.teams import client", "no connector by name"),
     ("gateway/flows/broker.py", "NAME = 'payments/stripe'", "a flow names the connector connectors/payments/stripe"),
     ("gateway/flows/broker.py", "from gateway.vault import open_sealed", "only connections and egress open the vault"),

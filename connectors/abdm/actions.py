@@ -59,6 +59,9 @@ _Either = Annotated[
 _Line = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 _Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,60}$")]
+_Free = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,59}$"), Field(examples=["asha.rao1984"])
+]
 _Digits = Annotated[str, StringConstraints(pattern=r"^[0-9]{14}$"), Field(examples=["22722548295255"])]
 _AnyAddress = Annotated[str, StringConstraints(pattern=r"^[!-~]{3,120}$"), Field(examples=["asha.rao@sbx"])]
 _Masked = Annotated[str, StringConstraints(pattern=r"^[X*x0-9+ -]{2,20}$"), Field(examples=["******3210"])]
@@ -196,7 +199,7 @@ class Addresses(Disclosed):
     """Addresses that are free."""
 
     transaction: AnsweredTransaction = None
-    addresses: Annotated[tuple[_Word, ...], discloses(Category.IDENTIFIER, "addresses that are free")]
+    addresses: Annotated[tuple[_Free, ...], discloses(Category.IDENTIFIER, "addresses that are free")]
 
 
 class ChooseAddress(Disclosed):

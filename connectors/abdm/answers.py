@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _TXN: Final = re.compile(r"[A-Za-z0-9-]{8,64}")
 _JWT: Final = re.compile(r"[A-Za-z0-9_-]{2,2000}\.[A-Za-z0-9_-]{2,8000}\.[A-Za-z0-9_-]{2,2000}")
 _MASKED: Final = re.compile(r"[Xx*]{2,12}[ -]?[0-9]{2,4}")
-_SUGGESTED: Final = re.compile(r"[A-Za-z0-9_.-]{1,60}")
+_SUGGESTED: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}")
 _METHOD: Final = re.compile(r"[A-Za-z0-9_-]{1,60}")
 _FORMS: Final = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"%PDF": "application/pdf"}
 _MOST: Final = 100

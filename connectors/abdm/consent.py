@@ -31,6 +31,7 @@ _HOURS: Final = {"HOUR": 1, "DAY": 24, "WEEK": 168, "MONTH": 730, "YEAR": 8760}
 _NONCE_BYTES: Final = 32
 _MOST_CONTEXTS: Final = 20_000
 _MOST_KINDS: Final = 100
+_MOST_KEY: Final = 4000
 _MOST_TIMES: Final = 1_000_000
 
 
@@ -167,7 +168,7 @@ def _party(found: Mapping[str, Any]) -> Party | None:
 def _frequency(found: Mapping[str, Any]) -> Frequency | None:
     if not found:
         return None
-    unit, value, repeats = _HOURS.get(str(found.get("unit"))), found.get("value"), found.get("repeats", 0)
+    unit, value, repeats = _HOURS.get(str(found.get("unit")).upper()), found.get("value"), found.get("repeats", 0)
     if unit is None or not _is_count(value) or not _is_count(repeats):
         raise malformed()  # a bound that can't be read is not taken for none
     return Frequency(value, unit, repeats)
@@ -178,10 +179,12 @@ def _is_count(value: object) -> TypeGuard[int]:
 
 
 def _bytes(value: object) -> bytes | None:
-    if not isinstance(value, str) or len(value) > 4000:
+    """What stands in base 64, of either alphabet and with padding or without."""
+    if not isinstance(value, str) or len(value) > _MOST_KEY or not value.isascii():
         return None
+    text = "".join(value.split()).rstrip("=").replace("-", "+").replace("_", "/")
     try:
-        return b64decode(value, validate=True)
+        return b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
         return None
 

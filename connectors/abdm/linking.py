@@ -1,5 +1,7 @@
 """What is told of care contexts: the bodies for linking them, by the clinic and by a patient. Pure.
 
+An answer in which something is missing that a yes needs is a no.
+
 One block for each kind of document, `hiType` always one text: a list is answered with 400 and nothing else. A visit with
 several kinds stands in a block for each, in one call.
 """
@@ -22,7 +24,7 @@ from connectors.records import (
     NotifyContext,
     RequestLinkToken,
 )
-from connectors.told import Proof, RecordKind
+from connectors.told import Proof, RecordKind, Setback
 
 MOST_IN_A_BLOCK: Final = 20
 _MATCHED_BY: Final = {
@@ -89,10 +91,11 @@ def invitation(fields: InvitePatient, account: str, *, request_id: str, sent_at:
 def discovered(fields: AnswerDiscovery) -> dict[str, Any]:
     """The visits that can be linked, or that nobody was found: then there is no `patient` at all."""
     answer: dict[str, Any] = {"transactionId": fields.transaction}
-    if fields.problem is not None:
-        answer["error"] = problem(fields.problem)
+    listed = _patient(fields)
+    if fields.problem is not None or not listed:
+        answer["error"] = problem(fields.problem or Setback.NOTHING_TO_LINK)
     else:
-        answer["patient"] = _patient(fields)
+        answer["patient"] = listed
         answer["matchedBy"] = [_MATCHED_BY[proof] for proof in fields.matched_by if proof in _MATCHED_BY]
     return {**answer, **answers(fields.answers)}
 
@@ -100,10 +103,8 @@ def discovered(fields: AnswerDiscovery) -> dict[str, Any]:
 def initiated(fields: AnswerLink) -> dict[str, Any]:
     """That a code is on its way to the number in the clinic's file."""
     answer: dict[str, Any] = {"transactionId": fields.transaction}
-    if fields.problem is not None:
-        return {**answer, "error": problem(fields.problem), **answers(fields.answers)}
-    if fields.reference is None or fields.expires_at is None:
-        raise Rejected("link_incomplete")
+    if fields.problem is not None or fields.reference is None or fields.expires_at is None:
+        return {**answer, "error": problem(fields.problem or Setback.CODE_NOT_SENT), **answers(fields.answers)}
     answer["link"] = {
         "referenceNumber": fields.reference,
         "authenticationType": "DIRECT",
@@ -118,17 +119,16 @@ def initiated(fields: AnswerLink) -> dict[str, Any]:
 
 def confirmed(fields: AnswerConfirmation) -> dict[str, Any]:
     """The visits that are linked now, or that the code was not right."""
-    if fields.problem is not None:
-        return {"error": problem(fields.problem), **answers(fields.answers)}
-    return {"patient": _patient(fields), **answers(fields.answers)}
+    listed = _patient(fields)
+    if fields.problem is not None or not listed:
+        return {"error": problem(fields.problem or Setback.LINK_UNKNOWN), **answers(fields.answers)}
+    return {"patient": listed, **answers(fields.answers)}
 
 
 def queued(fields: AnswerShare) -> dict[str, Any]:
     """The place in the queue, all of it as text."""
-    if fields.problem is not None:
-        return {"error": problem(fields.problem), **answers(fields.answers)}
-    if fields.token_number is None or fields.lasts_seconds is None:
-        raise Rejected("token_incomplete")
+    if fields.problem is not None or fields.token_number is None or fields.lasts_seconds is None:
+        return {"error": problem(fields.problem or Setback.QUEUE_CLOSED), **answers(fields.answers)}
     return {
         "acknowledgement": {
             "status": "SUCCESS",
@@ -168,8 +168,9 @@ def blocks(patient: str, display: str, contexts: Sequence[Context]) -> list[dict
 
 
 def _patient(fields: AnswerDiscovery | AnswerConfirmation) -> list[dict[str, Any]]:
-    if fields.patient_reference is None or fields.patient_display is None or not fields.contexts:
-        raise Rejected("contexts_missing")
+    """The blocks; none where there is nobody, or nothing of theirs."""
+    if fields.patient_reference is None or fields.patient_display is None:
+        return []
     return blocks(fields.patient_reference, fields.patient_display, fields.contexts)
 
 

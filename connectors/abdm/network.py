@@ -8,6 +8,7 @@ network, never to an address in the message.
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
 from connectors.abdm import callbacks
 from connectors.abdm.genuine import check_token, outside_of
@@ -24,7 +25,7 @@ from connectors.abdm.session import (
 )
 from connectors.errors import CallbackRefused
 from connectors.network import Body, Chunks, Entry, Key, Letter, Place
-from connectors.told import RecordKind, RecordsWanted, Told
+from connectors.told import Party, RecordKind, RecordsWanted, Told
 from scopes.fault import Fault
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def check(document: Mapping[str, Any]) -> list[Fault]:
     """Where a document does not fit the profiles of India's National Resource Centre for EHR Standards."""
     from connectors.abdm.fhir import conformance
 
-    return [Fault(fault.path, fault.message) for fault in conformance.check(document)]
+    return conformance.check(document)
 
 
 def kind_of(document: Mapping[str, Any]) -> RecordKind | None:
@@ -91,23 +92,31 @@ def kind_of(document: Mapping[str, Any]) -> RecordKind | None:
 
 def categories_of(document: Mapping[str, Any]) -> "frozenset[Category]":
     """Which categories of data are in a document."""
-    from connectors.abdm import fhir
+    from connectors.abdm.fhir import contents
 
-    return fhir.categories_of(document)
+    return contents.categories(document)
 
 
 def dates_of(document: Mapping[str, Any]) -> tuple[datetime, datetime] | None:
     """Of which time a document is."""
-    from connectors.abdm import fhir
+    from connectors.abdm.fhir import contents
 
-    return fhir.dates_of(document)
+    return contents.clinical_dates(document)
 
 
-def document_of(kind: RecordKind, record: Mapping[str, Any], *, document: str, now: datetime) -> dict[str, Any]:
+def document_of(
+    kind: RecordKind, record: Mapping[str, Any], *, document: str, now: datetime, facility: Party
+) -> dict[str, Any]:
     """A document made of a plain record. Raises pydantic's ValidationError."""
-    from connectors.abdm import fhir
+    from connectors.abdm.fhir.document import document as made_of
+    from connectors.abdm.fhir.kinds import HiType
+    from connectors.abdm.fhir.people import Facility
+    from connectors.abdm.fhir.records import MODELS
 
-    return fhir.document_of(kind, record, document=document, now=now)
+    known = HiType(kind.value)
+    checked = MODELS[known].model_validate(record)
+    clinic = Facility(name=facility.name or facility.id, hip_id=facility.id)
+    return made_of(known, checked, id=UUID(document), now=now, facility=clinic)
 
 
 def sealed(entry: Entry, chunks: Chunks, wanted: RecordsWanted, *, place: Place) -> Body:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -77,10 +77,14 @@ class Page:
         own = generate()
         sealing = Sealing(entry.length, own=own, peer_public=peer.public, peer_nonce=peer.nonce)
         before, after = self._around(entry, own)
-        async for chunk in chunks:
-            for block in sealing.take(chunk):
-                yield before + block
-                before = b""
+        try:
+            async for chunk in chunks:
+                for block in sealing.take(chunk):
+                    yield before + block
+                    before = b""
+        finally:
+            if isinstance(chunks, AsyncGenerator):
+                await chunks.aclose()  # at once where nobody wants the rest: a record may be held open behind it
         last = sealing.end()
         if sealing.checksum != entry.digest:
             raise RecordDiffers()

@@ -24,6 +24,7 @@ _TOKEN: Final = re.compile(r"[!-~]{20,8000}")
 _SERVICE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{1,63}")
 _MOST_SECONDS: Final = 86_400
 _MOST_KEYS: Final = 20
+_LEAST_BITS: Final = 2048
 _MOST_SERVICES: Final = 5000
 
 
@@ -121,14 +122,16 @@ def _key(found: object) -> Key | None:
     if not isinstance(found, Mapping) or found.get("kty") != "RSA" or found.get("use", "sig") != "sig":
         return None
     name, algorithm = found.get("kid"), found.get("alg")
-    public = {part: found.get(part) for part in ("kty", "n", "e")}
-    if not isinstance(name, str) or not name or not isinstance(algorithm, str):
+    modulus, exponent = found.get("n"), found.get("e")
+    if not all(isinstance(each, str) and each for each in (name, algorithm, modulus, exponent)):
         return None
     try:
-        pem = RSAKey.import_key({part: str(value) for part, value in public.items()}).as_pem(private=False)
+        key = RSAKey.import_key({"kty": "RSA", "n": str(modulus), "e": str(exponent)})
+        if key.public_key.key_size < _LEAST_BITS:
+            return None
+        return Key(str(name), str(algorithm), key.as_pem(private=False))
     except (JoseError, ValueError, TypeError, OverflowError):
         return None
-    return Key(name, algorithm, pem)
 
 
 def _service(found: object) -> Service | None:

@@ -3,6 +3,7 @@
 door.py       the door, and one disclosure's passage through it
 route.py      where a connector may go        credential.py  the header that a secret becomes
 letter.py     what may leave, header by header
+stream.py     a body that is made while it is sent
 address.py    which addresses are public      book.py        names resolved once, every address checked
 engine.py     the one file that knows the HTTP engine
 transfers.py  carries the engine's transfers on the loop

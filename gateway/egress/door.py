@@ -19,6 +19,7 @@ from gateway.egress.credential import Credential
 from gateway.egress.letter import Engine, Letter, Limits, RequestRefused, Target, fits_a_header, place_of, write_letter
 from gateway.egress.repeat import Ending, Policy, worth_repeating
 from gateway.egress.route import Origin, Route
+from gateway.egress.stream import Stream, body_of, may_go_again
 from gateway.log import Log
 from scopes.vocabulary import Repeat
 from scopes.wording import Wording
@@ -123,6 +124,7 @@ class Passage:
     async def send(self, request: httpx2.Request) -> httpx2.Response:
         """Carry one request, again where that is safe; an answer of any status comes back as it is, but no redirect.
 
+        A body may be a stream, where the request says its exact content-length; it is sent again only from its start.
         Raises Unreachable, Ambiguous, AnswerRefused or RequestRefused.
         """
         deadline = self._door.clock() + self._route.timeout_seconds
@@ -136,19 +138,28 @@ class Passage:
         return answer
 
     async def _sent(self, request: httpx2.Request, deadline: float) -> httpx2.Response:
+        body: bytes | Stream = b""
         try:
-            origin, path = self._place(request)
-            letter = write_letter(request, await _body(request), url=origin.root + path, own=self._own_headers())
-        except ConnectorError as refused:
-            _log.warning("request_refused", code=refused.code, key=self.idempotency_key)
-            raise
-        self.host, self.method = origin.host, letter.method
+            try:
+                origin, path = self._place(request)
+                body = await body_of(request, self._route.timeout_seconds)
+                letter = write_letter(request, body, url=origin.root + path, own=self._own_headers())
+            except ConnectorError as refused:
+                _log.warning("request_refused", code=refused.code, key=self.idempotency_key)
+                raise
+            self.host, self.method = origin.host, letter.method
 
-        ending = await self._attempt(request, letter, origin, deadline)
-        if isinstance(ending, ConnectorError) or worth_repeating(ending, self._repeat):
-            attempt = partial(self._attempt, request, letter, origin, deadline)
-            return await self._door.policy.again(ending, attempt, repeat=self._repeat, deadline=deadline)
-        return ending
+            ending = await self._attempt(request, letter, origin, deadline)
+            if isinstance(ending, ConnectorError) or worth_repeating(ending, self._repeat):
+                attempt = partial(self._attempt, request, letter, origin, deadline)
+                possible = partial(may_go_again, body)
+                return await self._door.policy.again(
+                    ending, attempt, repeat=self._repeat, deadline=deadline, possible=possible
+                )
+            return ending
+        finally:
+            if isinstance(body, Stream):
+                await body.close()
 
     def _place(self, request: httpx2.Request) -> tuple[Origin, str]:
         origin, path = place_of(request, self._route)
@@ -186,6 +197,8 @@ class Passage:
             seconds = min(seconds, route.timeout_seconds / 2)  # leaves time for a second attempt
         if seconds <= 0:
             raise Unreachable("deadline")
+        if isinstance(letter.body, Stream):
+            await letter.body.ready_again(seconds)
         target = Target(origin.scheme, origin.host, origin.port, address, route.min_tls)
         self.sent = True
         try:
@@ -194,13 +207,6 @@ class Passage:
             self.sent = sent_before
             door.book.pass_over(origin.host, address)
             raise
-        self.sent_bytes += len(letter.body)
+        self.sent_bytes += letter.body.taken if isinstance(letter.body, Stream) else len(letter.body)
         self.received_bytes += len(received.body)
         return accept(received, request, route.max_answer_bytes)
-
-
-async def _body(request: httpx2.Request) -> bytes:
-    try:
-        return request.content
-    except httpx2.RequestNotRead:
-        return await request.aread()

@@ -16,6 +16,7 @@ import pycurl
 
 from connectors.contract import Ambiguous, AnswerRefused, ConnectorError, Unreachable
 from gateway.egress.letter import Header, Letter, Limits, Received, RequestRefused, Target, fits_a_header
+from gateway.egress.stream import Stream
 from gateway.egress.transfers import Transfers
 
 _KEPT: Final = 256  # connections, and transfers to use again
@@ -108,6 +109,8 @@ class CurlEngine:
 
     async def _carried(self, transfer: "_Transfer", *, on_a_new_connection: bool = False) -> Received | ConnectorError:
         transfer.begin(on_a_new_connection=on_a_new_connection)
+        if transfer.stream is not None:
+            transfer.stream.feeds(partial(self._transfers.go_on, transfer.curl))
         self._under_way.add(transfer)
         if self._look is None:
             self._look = asyncio.get_running_loop().call_later(self._read_seconds, self._end_silent)
@@ -163,6 +166,8 @@ class _Transfer:
         self._lines: list[bytes] = []
         self.curl.setopt(pycurl.HEADERFUNCTION, self._lines.append)
         self.curl.setopt(pycurl.WRITEFUNCTION, self._heard_part)
+        self.curl.setopt(pycurl.READFUNCTION, self._gives)
+        self.stream: Stream | None = None
         self._target: Target | None = None
         self._anew = False
         self._clock = asyncio.get_running_loop().time
@@ -191,7 +196,12 @@ class _Transfer:
         put(pycurl.HTTPHEADER, lines)
         put(pycurl.MAXFILESIZE_LARGE, limits.answer_bytes)
         put(pycurl.TIMEOUT_MS, _milliseconds(limits.seconds))
-        if letter.body or letter.method in _WITH_BODY:
+        self.stream = None
+        if isinstance(letter.body, Stream):
+            self.stream = letter.body
+            put(pycurl.UPLOAD, 1)
+            put(pycurl.INFILESIZE_LARGE, len(letter.body))
+        elif letter.body or letter.method in _WITH_BODY:
             put(pycurl.POST, 1)
             put(pycurl.POSTFIELDS, letter.body)
         else:
@@ -215,6 +225,7 @@ class _Transfer:
         """Keep nothing of the letter, its credential above all."""
         self._lines.clear()
         self._parts = []
+        self.stream = None
         self.curl.unsetopt(pycurl.HTTPHEADER)
         self.curl.setopt(pycurl.POSTFIELDS, b"")
         self.curl.setopt(pycurl.URL, "")
@@ -231,6 +242,8 @@ class _Transfer:
         if self._bytes > self._max_bytes:
             return AnswerRefused("too_large")
         left = self._asked or self.curl.getinfo(pycurl.REQUEST_SIZE) > 0
+        if self.stream is not None and self.stream.broken:
+            return Ambiguous("body_broken") if left else RequestRefused("body_broken")
         return meaning(code, left=left, answered=bool(_head(self._lines)))
 
     def received(self) -> Received | ConnectorError:
@@ -239,6 +252,8 @@ class _Transfer:
             return Ambiguous("unreadable_answer")
         lines = self._lines.copy()
         status: int = self.curl.getinfo(pycurl.RESPONSE_CODE)
+        if self.stream is not None and status < 300 and self.curl.getinfo(pycurl.SIZE_UPLOAD_T) < len(self.stream):
+            return Ambiguous("early_answer")  # it says yes to what it does not have
         return Received(status, _coding(lines), b"".join(self._parts), partial(_headers, lines))
 
     def _connects(self, socket: int, _purpose: int) -> int:
@@ -256,6 +271,15 @@ class _Transfer:
             return _NO
         self._asked, self._moved = True, self._clock()
         return _YES
+
+    def _gives(self, size: int) -> bytes | int:
+        """The next bytes of a body that is made while it is sent."""
+        assert self.stream is not None
+        self._moved = self._clock()
+        given = self.stream.read(size)
+        if given is not None:
+            return given
+        return int(pycurl.READFUNC_ABORT if self.stream.broken else pycurl.READFUNC_PAUSE)
 
     def _heard_part(self, part: bytes) -> int | None:
         self._moved = self._clock()

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import ClassVar, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, Protocol
 
 import httpx2
 
@@ -11,6 +11,9 @@ from connectors.contract import AnswerRefused, ConnectorError
 from gateway.egress.route import MinTls, Origin, Route
 from scopes.tracking import tracks
 from scopes.vocabulary import Outcome
+
+if TYPE_CHECKING:
+    from gateway.egress.stream import Stream
 
 Header = tuple[str, str]
 
@@ -56,7 +59,7 @@ class Letter(NamedTuple):
     method: str
     url: str
     headers: list[Header]
-    body: bytes
+    body: "bytes | Stream"
 
 
 class Target(NamedTuple):
@@ -122,7 +125,7 @@ def _named_origin(url: httpx2.URL, route: Route) -> Origin:
     raise AnswerRefused("insecure_scheme" if secure and url.scheme == "http" else "host_not_allowed")
 
 
-def write_letter(request: httpx2.Request, body: bytes, *, url: str, own: Mapping[str, str]) -> Letter:
+def write_letter(request: httpx2.Request, body: "bytes | Stream", *, url: str, own: Mapping[str, str]) -> Letter:
     """The letter for one request; `own` are the headers that only the door may write."""
     if request.method not in _METHODS:
         raise RequestRefused("method_not_allowed")

@@ -59,9 +59,18 @@ class Policy:
     chance: Callable[[], float]
 
     async def again(
-        self, first: Ending, attempt: Callable[[], Awaitable[Ending]], *, repeat: Repeat, deadline: float
+        self,
+        first: Ending,
+        attempt: Callable[[], Awaitable[Ending]],
+        *,
+        repeat: Repeat,
+        deadline: float,
+        possible: Callable[[], bool] = lambda: True,
     ) -> httpx2.Response:
-        """Go on after a first attempt that ended badly; at most three attempts, none begun after the deadline."""
+        """Go on after a first attempt that ended badly; at most three attempts, none begun after the deadline.
+
+        `possible` says whether the request is still there to be made again.
+        """
         waiting, endings = [first], list[Ending]()
 
         async def next_ending() -> Ending:
@@ -73,7 +82,7 @@ class Policy:
             sleep=self.sleep,
             wait=self._wait_seconds,
             stop=lambda state: state.attempt_number >= _ATTEMPTS or self.clock() + state.upcoming_sleep >= deadline,
-            retry=lambda state: worth_repeating(_ending(state), repeat),
+            retry=lambda state: worth_repeating(_ending(state), repeat) and possible(),
             retry_error_callback=_ending,
         )
         last: Ending = await attempts(next_ending)

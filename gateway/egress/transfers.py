@@ -44,13 +44,17 @@ class Transfers:
         self._under_way[curl] = future
         try:
             self._multi.add_handle(curl)
-            if not self._soon:
-                self._soon = True
-                loop.call_soon(self._ask)
+            self._ask_soon(loop)
             return await future
         finally:
             if self._under_way.pop(curl, None) is not None:
                 self._multi.remove_handle(curl)
+
+    def go_on(self, curl: pycurl.Curl) -> None:
+        """Go on with a transfer that waited for more to send."""
+        if curl in self._under_way:
+            curl.pause(pycurl.PAUSE_CONT)
+            self._ask_soon(asyncio.get_running_loop())
 
     def end(self, curl: pycurl.Curl, code: int) -> None:
         """End a transfer from outside."""
@@ -106,6 +110,11 @@ class Transfers:
             else:  # a vendor hung up, or spoke unasked
                 self._sockets.unregister(key.fd)
         self._set_timer()
+
+    def _ask_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        if not self._soon:
+            self._soon = True
+            loop.call_soon(self._ask)
 
     def _ask(self) -> None:
         """Let every request go that was handed over in this turn: one after the other they cost less than each by itself."""

@@ -10,6 +10,7 @@ from gateway.connections import Connection
 from gateway.errors import GatewayError
 from gateway.flows import tokens
 from gateway.flows.rooms import Rooms
+from gateway.network.lines import environment_of, id_of
 from scopes.vocabulary import CredentialKind
 
 Renew = Callable[[], Awaitable[str | None]]
@@ -30,17 +31,18 @@ async def bearer_for(connection: Connection, manifest: Manifest, rooms: Rooms) -
         token = await tokens.bearer(connection, rooms)
         return Bearer(token, lambda: rooms.oauth.tokens.distrust(connection.id, token))
     if manifest.credential.kind is CredentialKind.SESSION:
-        return await _of_session(manifest.id, rooms)
+        line = id_of(manifest.id, environment_of(manifest, connection.settings))
+        return await _of_session(line, rooms)
     return None
 
 
-async def _of_session(connector: str, rooms: Rooms) -> Bearer:
+async def _of_session(line: str, rooms: Rooms) -> Bearer:
     """The token of the gateway's session, which the vendor may have ended before its time."""
-    token = await rooms.networks.sessions.token(connector)
+    token = await rooms.networks.sessions.token(line)
 
     async def renew() -> str | None:
         try:
-            return await rooms.networks.sessions.renewed(connector, token)
+            return await rooms.networks.sessions.renewed(line, token)
         except GatewayError:
             return None  # then what the vendor said stands
 

@@ -124,7 +124,8 @@ async def regrant(actor: Actor, connection: Connection, terms: Terms, rooms: Roo
 
 async def set_up(actor: Actor, connection: Connection, settings: Mapping[str, str], rooms: Rooms) -> None:
     """Replace what a clinic set for a connection; raises InvalidRequest, NotFound or Conflict."""
-    _refuse(_setting_faults(rooms.registry.connector(connection.connector).manifest, settings))
+    manifest = rooms.registry.connector(connection.connector).manifest
+    _refuse([*_setting_faults(manifest, settings), *_moved_faults(manifest, connection, settings)])
     await rooms.connections.set_settings(actor, connection.id, settings)
 
 
@@ -185,6 +186,15 @@ def _credential_faults(connector: Connector, wish: Wish) -> Iterator[Fault]:
         yield Fault(
             "credential", "is needed: " + " or ".join(form.title for form in connector.manifest.credential.accepts)
         )
+
+
+def _moved_faults(manifest: Manifest, connection: Connection, settings: Mapping[str, str]) -> Iterator[Fault]:
+    """An account of one environment is nobody, or somebody else, in another one."""
+    rule = manifest.credential.session
+    if rule is None or connection.account is None:
+        return
+    if settings.get(rule.setting) != connection.settings.get(rule.setting):
+        yield Fault(f"settings.{rule.setting}", "stays as it is while the connection acts for a facility; connect anew")
 
 
 def _setting_faults(manifest: Manifest, settings: Mapping[str, str]) -> Iterator[Fault]:

@@ -1,5 +1,6 @@
 """One registration at a network of health records for every clinic. Sends only by the door that it is handed.
 
+lines.py       the environments of networks
 sessions.py    the gateway's session: one token for all clinics and processes; logs in seldom, and never in a loop
 asking.py      ask the network something in that session
 keys.py        the network's public keys, by their ids

@@ -10,7 +10,8 @@ from uuid import uuid4
 from connectors.errors import ConnectorError, ReconnectNeeded
 from connectors.network import Bridge, Key
 from gateway.errors import Unavailable
-from gateway.network.sessions import Line, Sessions
+from gateway.network.lines import Line
+from gateway.network.sessions import Sessions
 
 if TYPE_CHECKING:
     import httpx2
@@ -34,55 +35,55 @@ class Asking:
         self._lines = lines
         self._clock = clock
 
-    async def keys(self, connector: str) -> tuple[Key, ...]:
+    async def keys(self, line: str) -> tuple[Key, ...]:
         """The network's public keys. Raises NoSession or NotTold."""
-        line = self._lines(connector)
+        place = self._lines(line)
         return await self._asked(
-            connector,
-            lambda token: line.network.keys_request(
-                line.base_url, token=token, request_id=str(uuid4()), now=self._clock()
+            line,
+            lambda token: place.network.keys_request(
+                place.base_url, token=token, request_id=str(uuid4()), now=self._clock()
             ),
-            line.network.read_keys,
+            place.network.read_keys,
         )
 
-    async def bridge(self, connector: str) -> Bridge:
+    async def bridge(self, line: str) -> Bridge:
         """What the network has on file about us. Raises NoSession or NotTold."""
-        line = self._lines(connector)
+        place = self._lines(line)
         return await self._asked(
-            connector,
-            lambda token: line.network.bridge_request(
-                line.base_url, token=token, request_id=str(uuid4()), now=self._clock()
+            line,
+            lambda token: place.network.bridge_request(
+                place.base_url, token=token, request_id=str(uuid4()), now=self._clock()
             ),
-            line.network.read_bridge,
+            place.network.read_bridge,
         )
 
-    async def move(self, connector: str, url: str) -> None:
+    async def move(self, line: str, url: str) -> None:
         """Tell the network where to send everything. Raises NoSession or NotTold."""
-        line = self._lines(connector)
+        place = self._lines(line)
         await self._asked(
-            connector,
-            lambda token: line.network.move_request(
-                line.base_url, url, token=token, request_id=str(uuid4()), now=self._clock()
+            line,
+            lambda token: place.network.move_request(
+                place.base_url, url, token=token, request_id=str(uuid4()), now=self._clock()
             ),
-            line.network.read_moved,
+            place.network.read_moved,
         )
 
     async def _asked(
         self,
-        connector: str,
+        line: str,
         build: Callable[[str], httpx2.Request],
         read: Callable[[httpx2.Response], _Read],
     ) -> _Read:
-        token: str | None = await self._sessions.token(connector)
+        token: str | None = await self._sessions.token(line)
         try:
             while token is not None:
-                answer = await self._lines(connector).through()(build(token))
+                answer = await self._lines(line).through()(build(token))
                 try:
                     if answer.status_code != _UNAUTHORIZED:
                         return read(answer)
                 except ReconnectNeeded:
                     pass
-                token = await self._sessions.renewed(connector, token)
+                token = await self._sessions.renewed(line, token)
         except ConnectorError as failure:
-            raise NotTold(f"{connector} does not answer as it should ({failure.code})") from None
-        raise NotTold(f"{connector} does not take a session that it has only just given")
+            raise NotTold(f"{line} does not answer as it should ({failure.code})") from None
+        raise NotTold(f"{line} does not take a session that it has only just given")

@@ -17,6 +17,7 @@ from gateway.calls import Actor
 from gateway.connections import Connections, about, locked
 from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.ledger.writer import Draft, append_within
+from gateway.network.lines import Line
 from gateway.store import network as rows
 from gateway.store.pool import Store
 from scopes.fault import Fault
@@ -58,31 +59,32 @@ class Facilities:
         self._store = store
         self._connections = connections
         self._clock = clock
-        self._owners: OrderedDict[tuple[str, str], tuple[float, rows.OwnerRow]] = OrderedDict()
+        self._owners: OrderedDict[tuple[str, str, str], tuple[float, rows.OwnerRow]] = OrderedDict()
 
-    async def owner(self, connector: str, service: str) -> rows.OwnerRow | None:
+    async def owner(self, line: Line, service: str) -> rows.OwnerRow | None:
         """Whose facility it is, as remembered for half a minute; whoever stores something looks once more."""
-        read_at, known = self._owners.get((connector, service), (float("-inf"), None))
+        place = (line.connector, line.environment, service)
+        read_at, known = self._owners.get(place, (float("-inf"), None))
         if known is not None and monotonic() - read_at < _REMEMBERED_SECONDS:
             return known
         async with self._store.nobody() as session:
-            found = await rows.owner(session, connector, service)
+            found = await rows.owner(session, *place)
         if found is None:
-            self._owners.pop((connector, service), None)
+            self._owners.pop(place, None)
             return None
-        self._owners[connector, service] = monotonic(), found
+        self._owners[place] = monotonic(), found
         if len(self._owners) > _REMEMBERED:
             self._owners.popitem(last=False)
         return found
 
-    def forget(self, connector: str, service: str) -> None:
+    def forget(self, line: Line, service: str) -> None:
         """Look anew next time."""
-        self._owners.pop((connector, service), None)
+        self._owners.pop((line.connector, line.environment, service), None)
 
-    async def all(self, connector: str) -> list[rows.OwnedRow]:
-        """Every clinic's facility at a network; for the operator."""
+    async def all(self, line: Line) -> list[rows.OwnedRow]:
+        """Every clinic's facility on a line; for the operator."""
         async with self._store.nobody() as session:
-            return await rows.owned(session, connector)
+            return await rows.owned(session, line.connector, line.environment)
 
     async def of(self, tenant: UUID, connector: str) -> rows.FacilityRow | None:
         """A clinic's facility, with what is wrong about it and since when."""
@@ -90,7 +92,7 @@ class Facilities:
             return await rows.facility(session, tenant, connector)
 
     async def claim(
-        self, actor: Actor, connection_id: UUID, facility: str, service: Service, granted: frozenset[str]
+        self, actor: Actor, connection_id: UUID, line: Line, facility: str, *, service: Service, granted: frozenset[str]
     ) -> None:
         """Let a connection act for a facility. Raises NotFound, and Conflict where that is another clinic's."""
         tenant, now = actor.tenant, self._clock()
@@ -98,7 +100,7 @@ class Facilities:
             row = await locked(session, tenant, connection_id)
             if row.state == ConnectionState.REVOKED:
                 raise Conflict("this connection is revoked; connect again")
-            held = rows.FacilityRow(connection_id, facility, service.id, service.name, [], now, now)
+            held = rows.FacilityRow(connection_id, line.environment, facility, service.id, service.name, [], now, now)
             try:
                 async with session.transaction():
                     await rows.claim(session, tenant, row.connector, held)
@@ -111,5 +113,5 @@ class Facilities:
             state = ConnectionState.ACTIVE if row.state == ConnectionState.PENDING else row.state
             entry = {**about(actor, row), "state": str(state), "provider_scopes": sorted(granted), "what": ["account"]}
             await append_within(session, Draft(tenant, "connection", now, entry))
-        self.forget(row.connector, service.id)
+        self.forget(line, service.id)
         self._connections.forget(tenant)

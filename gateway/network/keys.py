@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from connectors.network import Key
-from gateway.errors import GatewayError, Unavailable
+from gateway.errors import Conflict, GatewayError, Unavailable
 from gateway.log import Log
 
 log = Log("gateway.network")
@@ -24,6 +24,7 @@ _FIRST_PAUSE_SECONDS: Final = 2.0  # where there is none yet, nothing at all can
 class _Known:
     keys: tuple[Key, ...] = ()
     read_at: float = float("-inf")
+    failure: GatewayError | None = None
     asked_at: float = float("-inf")
 
 
@@ -37,37 +38,50 @@ class Keys:
         self._known: dict[str, _Known] = {}
         self._reading: dict[str, asyncio.Task[None]] = {}
 
-    async def of(self, connector: str, key_id: str) -> tuple[Key, ...]:
-        """The keys that count, asked for anew where none has this id. Raises Unavailable where there are none."""
-        known = self._known.setdefault(connector, _Known())
-        age = self._seconds() - known.read_at
-        if age < FRESH_SECONDS and any(key.id == key_id for key in known.keys):
+    async def of(self, line: str, key_id: str) -> tuple[Key, ...]:
+        """The keys that count, asked for anew where none has this id.
+
+        Raises Unavailable where none can be had, Conflict where the gateway is not registered.
+        """
+        known = self._known.setdefault(line, _Known())
+        if self.knows(line, key_id):
             return known.keys
         pause = PAUSE_SECONDS if known.keys else _FIRST_PAUSE_SECONDS
-        if connector in self._reading or self._seconds() - known.asked_at >= pause:
+        if line in self._reading or self._seconds() - known.asked_at >= pause:
             try:
-                await self._read(connector, known)
+                await self._read(line, known)
+                known.failure = None
+            except Conflict as failure:
+                known.failure = failure
             except GatewayError as failure:
-                log.warning("network_keys_not_read", connector=connector, code=failure.code)
-        if not known.keys or self._seconds() - known.read_at > KEPT_SECONDS:
-            raise Unavailable("the network's keys cannot be had just now; send the message again")
+                log.warning("network_keys_not_read", line=line, code=failure.code)
+                known.failure = Unavailable("the network's keys cannot be had just now; send the message again")
+        if known.failure is not None and (not known.keys or self._seconds() - known.read_at > KEPT_SECONDS):
+            raise known.failure
         return known.keys
 
-    async def _read(self, connector: str, known: _Known) -> None:
+    def knows(self, line: str, key_id: str) -> bool:
+        """Whether a key of this id counts without asking anybody."""
+        known = self._known.get(line)
+        if known is None or self._seconds() - known.read_at >= FRESH_SECONDS:
+            return False
+        return any(key.id == key_id for key in known.keys)
+
+    async def _read(self, line: str, known: _Known) -> None:
         """Ask, or wait for the question that is under way."""
-        task = self._reading.get(connector)
+        task = self._reading.get(line)
         if task is None:
-            task = self._reading[connector] = asyncio.ensure_future(self._asked(connector, known))
-            task.add_done_callback(lambda ended: self._ended(connector, ended))
+            task = self._reading[line] = asyncio.ensure_future(self._asked(line, known))
+            task.add_done_callback(lambda ended: self._ended(line, ended))
         await asyncio.shield(task)
 
-    async def _asked(self, connector: str, known: _Known) -> None:
+    async def _asked(self, line: str, known: _Known) -> None:
         known.asked_at = self._seconds()
-        known.keys = await self._ask(connector)
+        known.keys = await self._ask(line)
         known.read_at = self._seconds()
-        log.info("network_keys_read", connector=connector, keys=len(known.keys))
+        log.info("network_keys_read", line=line, keys=len(known.keys))
 
-    def _ended(self, connector: str, ended: asyncio.Task[None]) -> None:
-        self._reading.pop(connector, None)
+    def _ended(self, line: str, ended: asyncio.Task[None]) -> None:
+        self._reading.pop(line, None)
         if not ended.cancelled():
             ended.exception()  # taken note of, also where every caller has given up

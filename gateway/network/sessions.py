@@ -15,19 +15,17 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from connectors.errors import ConnectorError, Unreachable
-from connectors.network import Network, Session, SessionRefused
+from connectors.network import Session, SessionRefused
 from gateway.connections import OPERATOR, Connections
 from gateway.errors import Unavailable
 from gateway.log import Log
+from gateway.network.lines import Line
 from gateway.store import network as rows
 from gateway.store.pool import Store
-
-if TYPE_CHECKING:
-    import httpx2
 
 log = Log("gateway.network")
 
@@ -40,7 +38,6 @@ _JUST_CAME: Final = timedelta(minutes=1)
 _SEALED_AS: Final = "network_session"
 _UNANSWERED: Final = "unanswered"
 
-Send = Callable[["httpx2.Request"], Awaitable["httpx2.Response"]]
 Turn = Callable[[UUID], AbstractAsyncContextManager[None]]
 
 
@@ -49,15 +46,6 @@ class Login(NamedTuple):
 
     id: str
     secret: str
-
-
-@dataclass(frozen=True)
-class Line:
-    """One network as the gateway reaches it: who knows its form, where it is, and a passage for each request."""
-
-    network: Network
-    base_url: str
-    through: Callable[[], Send] = field(repr=False)
 
 
 class NoSession(Unavailable):
@@ -118,39 +106,39 @@ class Sessions:
         self._known: dict[str, Held] = {}
         self._renewals: dict[str, asyncio.Task[Held]] = {}
 
-    async def token(self, connector: str) -> str:
+    async def token(self, line: str) -> str:
         """The token for one request. Raises NoSession, and Conflict where the gateway is not registered there."""
-        known = self._known.get(connector)
+        known = self._known.get(line)
         if known is not None and known.lasts(self._clock()):
             return known.token
-        return (await self._once(connector, None)).token
+        return (await self._once(line, None)).token
 
-    async def renewed(self, connector: str, refused: str) -> str | None:
+    async def renewed(self, line: str, refused: str) -> str | None:
         """Another token in place of one that the network did not take; None where that one has only just come."""
-        known = self._known.get(connector)
+        known = self._known.get(line)
         if known is not None and known.token == refused:
             if self._clock() - known.received_at < _JUST_CAME:
                 return None  # a newer one would be refused as well: it is no matter of its age
-            del self._known[connector]
+            del self._known[line]
         elif known is not None and known.lasts(self._clock()):
             return known.token
-        held = await self._once(connector, refused)
+        held = await self._once(line, refused)
         return None if held.token == refused else held.token
 
-    async def _row(self, connector: str) -> rows.SessionRow | None:
+    async def _row(self, line: str) -> rows.SessionRow | None:
         async with self._store.tenant(OPERATOR) as session:
-            return await rows.session(session, OPERATOR, connector)
+            return await rows.session(session, OPERATOR, line)
 
-    async def _once(self, connector: str, refused: str | None) -> Held:
+    async def _once(self, line: str, refused: str | None) -> Held:
         """Renew, or wait for the renewal that is under way here: of many callers one asks."""
-        task = self._renewals.get(connector)
+        task = self._renewals.get(line)
         if task is None:
-            task = self._renewals[connector] = asyncio.ensure_future(self._renew(connector, refused))
-            task.add_done_callback(lambda ended: self._ended(connector, ended))
+            task = self._renewals[line] = asyncio.ensure_future(self._renew(line, refused))
+            task.add_done_callback(lambda ended: self._ended(line, ended))
         return await asyncio.shield(task)
 
-    def _ended(self, connector: str, ended: asyncio.Task[Held]) -> None:
-        self._renewals.pop(connector, None)
+    def _ended(self, line: str, ended: asyncio.Task[Held]) -> None:
+        self._renewals.pop(line, None)
         if not ended.cancelled():
             ended.exception()  # taken note of, also where every caller has given up
 
@@ -159,19 +147,19 @@ class Sessions:
         if self._renewals:
             await asyncio.wait(set(self._renewals.values()), timeout=5)
 
-    async def _renew(self, connector: str, refused: str | None) -> Held:
-        row = await self._row(connector)
-        held = await self._opened(connector, row)
+    async def _renew(self, line: str, refused: str | None) -> Held:
+        row = await self._row(line)
+        held = await self._opened(line, row)
         if not self._good(held, refused):
-            self._check(connector, row)  # nobody waits for a turn in which nothing may be asked
-            async with self._turn(uuid5(NAMESPACE_URL, f"network:{connector}")):
-                row = await self._row(connector)
-                held = await self._opened(connector, row)
+            self._check(line, row)  # nobody waits for a turn in which nothing may be asked
+            async with self._turn(uuid5(NAMESPACE_URL, f"network:{line}")):
+                row = await self._row(line)
+                held = await self._opened(line, row)
                 if not self._good(held, refused):
-                    self._check(connector, row)
-                    held = await self._logged_in(connector, row)
+                    self._check(line, row)
+                    held = await self._logged_in(line, row)
         assert held is not None
-        self._known[connector] = held
+        self._known[line] = held
         return held
 
     def _good(self, held: Held | None, refused: str | None) -> bool:
@@ -181,70 +169,68 @@ class Sessions:
             return False
         return held.token != refused or now - held.received_at < _JUST_CAME
 
-    def _check(self, connector: str, row: rows.SessionRow | None) -> None:
+    def _check(self, line: str, row: rows.SessionRow | None) -> None:
         """Raise where nobody may log in now."""
         if row is None:
             return
         now = self._clock()
         if (until := locked_until(row, now)) is not None:
             raise LockedOut(
-                f"{connector} did not take the gateway's registration {row.refused} times in a row ({row.code}), "
+                f"{line} did not take the gateway's registration {row.refused} times in a row ({row.code}), "
                 f"so nobody asks until {until:%H:%M:%S} UTC",
-                fix=f"Compare the registration (`gateway clients add {connector}`) with the network's own.",
+                fix=f"Compare the registration of {line} with the network's own, and add it anew with `gateway clients add`.",
             )
         if row.retry_at is not None and now < row.retry_at:
             raise NoSession
 
-    async def _opened(self, connector: str, row: rows.SessionRow | None) -> Held | None:
+    async def _opened(self, line: str, row: rows.SessionRow | None) -> Held | None:
         if row is None or row.sealed is None or row.expires_at is None or row.received_at is None:
             return None
         keyring = await self._connections.operator()
-        token = keyring.open(row.sealed, purpose=_SEALED_AS, row=connector).decode()
+        token = keyring.open(row.sealed, purpose=_SEALED_AS, row=line).decode()
         return Held(token, row.expires_at, row.received_at, row.generation)
 
-    async def _logged_in(self, connector: str, row: rows.SessionRow | None) -> Held:
-        line, login = self._lines(connector), await self._login_of(connector)
+    async def _logged_in(self, line: str, row: rows.SessionRow | None) -> Held:
+        place, login = self._lines(line), await self._login_of(line)
         now = self._clock()
         async with self._store.tenant(OPERATOR) as session:
-            await rows.begin_login(session, OPERATOR, connector, now)
-        request = line.network.session_request(line.base_url, *login, request_id=str(uuid4()), now=now)
+            await rows.begin_login(session, OPERATOR, line, now)
+        request = place.network.session_request(place.base_url, *login, request_id=str(uuid4()), now=now)
         try:
-            answer = line.network.read_session(await line.through()(request))
+            answer = place.network.read_session(await place.through()(request))
         except SessionRefused as refusal:
-            await self._refused(connector, refusal.code, row)
+            await self._refused(line, refusal.code, row)
             raise NoSession from None
         except ConnectorError as trouble:
-            await self._troubled(connector, trouble, row)
+            await self._troubled(line, trouble, row)
             raise NoSession from None
-        return await self._kept(connector, answer)
+        return await self._kept(line, answer)
 
-    async def _kept(self, connector: str, answer: Session) -> Held:
+    async def _kept(self, line: str, answer: Session) -> Held:
         keyring, now = await self._connections.operator(), self._clock()
-        sealed = keyring.seal(answer.token.encode(), purpose=_SEALED_AS, row=connector)
+        sealed = keyring.seal(answer.token.encode(), purpose=_SEALED_AS, row=line)
         expires_at = now + timedelta(seconds=answer.lasts_seconds)
         async with self._store.tenant(OPERATOR) as session:
-            generation = await rows.keep_session(
-                session, OPERATOR, connector, sealed=sealed, at=now, expires_at=expires_at
-            )
-        log.info("network_session_renewed", connector=connector, generation=generation)
+            generation = await rows.keep_session(session, OPERATOR, line, sealed=sealed, at=now, expires_at=expires_at)
+        log.info("network_session_renewed", line=line, generation=generation)
         return Held(answer.token, expires_at, now, generation)
 
-    async def _refused(self, connector: str, code: str, row: rows.SessionRow | None) -> None:
+    async def _refused(self, line: str, code: str, row: rows.SessionRow | None) -> None:
         """Put the next login off, and from the third on sound the alarm."""
         count, now = (row.refused if row is not None else 0) + 1, self._clock()
         locks = count >= MOST_REFUSED
         retry_at = now + (LOCKED if locks else _FIRST_PAUSE * 2**count)
         async with self._store.tenant(OPERATOR) as session:
-            await rows.refuse_login(session, OPERATOR, connector, code=code, retry_at=retry_at)
-        log.warning("network_login_refused", connector=connector, code=code, in_a_row=count)
+            await rows.refuse_login(session, OPERATOR, line, code=code, retry_at=retry_at)
+        log.warning("network_login_refused", line=line, code=code, in_a_row=count)
         if locks:
-            log.error("network_locked_out", connector=connector, code=code, in_a_row=count, until=retry_at.isoformat())
+            log.error("network_locked_out", line=line, code=code, in_a_row=count, until=retry_at.isoformat())
 
-    async def _troubled(self, connector: str, trouble: ConnectorError, row: rows.SessionRow | None) -> None:
+    async def _troubled(self, line: str, trouble: ConnectorError, row: rows.SessionRow | None) -> None:
         """Put the next login off: a little at first, where the network is out of order."""
         troubles = row.troubles if row is not None else 0
         retry_at = self._clock() + min(_FIRST_PAUSE * 2 ** min(troubles, 10), _LONGEST_PAUSE)
         async with self._store.tenant(OPERATOR) as session:
-            await rows.put_login_off(session, OPERATOR, connector, code=trouble.code, retry_at=retry_at)
+            await rows.put_login_off(session, OPERATOR, line, code=trouble.code, retry_at=retry_at)
         unsent = isinstance(trouble, Unreachable)
-        log.warning("network_session_trouble", connector=connector, code=trouble.code, unsent=unsent)
+        log.warning("network_session_trouble", line=line, code=trouble.code, unsent=unsent)

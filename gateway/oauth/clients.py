@@ -62,7 +62,7 @@ class Clients:
         if row is None:
             raise Conflict(
                 f"the gateway is not registered at {connector}",
-                fix=f"Let the operator run `gateway clients add {connector}`.",
+                fix=f"Let the operator run `gateway clients add {' --environment '.join(connector.split('@'))}`.",
             )
         opened = orjson.loads(keyring.open(row.sealed, purpose=_SEALED_AS, row=connector))
         client = Client(row.client_id, opened.get("secret"), opened.get("key"), opened.get("certificate"))

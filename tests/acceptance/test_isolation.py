@@ -298,7 +298,27 @@ async def _heard(served: Served, clinic: Caller, connection: str) -> dict[str, s
             "INSERT INTO oauth_attempts (tenant, id, connection, link, asked, created_at, expires_at) "
             "VALUES ($1, $2, $3, '', '{}', now(), now())", clinic.tenant, uuid4(), UUID(connection),
         )  # fmt: skip
+    await _on_a_bridge(served, clinic, connection)
     return {"endpoint": str(endpoint.id), "event": event, "delivery": delivery}
+
+
+async def _on_a_bridge(served: Served, clinic: Caller, connection: str) -> None:
+    """Rows of a network of records that a clinic takes part in."""
+    async with served.house.rooms.store.tenant(clinic.tenant) as rows:
+        await rows.execute("INSERT INTO network_sessions (tenant, line) VALUES ($1, 'x@y')", clinic.tenant)
+        await rows.execute(
+            "INSERT INTO network_bridges (tenant, line, faults, since, looked_at) VALUES ($1, 'x@y', '{}', now(), now())",
+            clinic.tenant,
+        )
+        await rows.execute(
+            "INSERT INTO network_facilities (tenant, connector, connection, environment, facility, service, name, since, "
+            "looked_at) VALUES ($1, 'x', $2, 'y', 'F', $3, 'a clinic', now(), now())",
+            clinic.tenant, UUID(connection), str(clinic.tenant),
+        )  # fmt: skip
+        await rows.execute(
+            "INSERT INTO network_letters (tenant, connection, identity, at, late_seconds) VALUES ($1, $2, '\\x01', now(), 0)",
+            clinic.tenant, UUID(connection),
+        )  # fmt: skip
 
 
 # --- The tables -------------------------------------------------------------------------------------------------------

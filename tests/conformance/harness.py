@@ -26,6 +26,7 @@ CANARY = "CANARY"
 NOW = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
 HOOK = "https://gateway.example/hooks/0190163d-8694-7a3c-8f0e-6c7f3e8f7a01"
 TOKEN = "token-of-the-connection"
+STAND_IN = "http://127.0.0.1:1"  # where the gateway itself finds a network's sandbox, as in the demo
 #: Bodies of every unfriendly kind; each holds a canary where it can.
 GARBAGE = (
     b"",
@@ -102,6 +103,10 @@ class DirectEgress:
     callback_token: str | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
+    def __post_init__(self) -> None:
+        if self.account is None and self.manifest.credential.account_needed:
+            self.account = self.manifest.credential.account_example
+
     @property
     def settings(self) -> dict[str, str]:
         return settings_of(self.manifest)
@@ -155,12 +160,16 @@ def sandbox_egress(connector: Connector, **given: Any) -> DirectEgress:
 
 async def logged_in(connector: Connector, client: httpx2.AsyncClient) -> str:
     """A session at the sandbox, as the gateway's own registration gets it."""
-    network, sandbox = connector.network, connector.module("sandbox")
+    network, (client_id, secret) = connector.network, registration(connector)
     assert network is not None
-    asked = network.session_request(
-        connector.manifest.base_url, *sandbox.REGISTRATION, request_id=str(uuid4()), now=datetime.now(UTC)
-    )
+    asked = network.session_request(STAND_IN, client_id, secret, request_id=str(uuid4()), now=datetime.now(UTC))
     return network.read_session(await client.send(with_length(asked))).token
+
+
+def registration(connector: Connector) -> tuple[str, str]:
+    """Who the gateway is at a network's sandbox: what it says is CREDENTIAL, id and secret with a colon between them."""
+    client_id, _, secret = connector.module("sandbox").CREDENTIAL.partition(":")
+    return client_id, secret
 
 
 def with_length(request: httpx2.Request) -> httpx2.Request:

@@ -113,6 +113,8 @@ async def rule_recorded_exchanges_play_as_recorded(connector: Connector) -> None
 
 
 async def rule_the_sandbox_answers_every_action(connector: Connector) -> None:
+    if connector.network is not None:
+        return  # a network answers what fits an exchange that is under way: its own tests play each from its beginning
     for action in carried(connector):
         for payload in payloads(action):
             answer = await perform(action, payload, sandbox_egress(connector))
@@ -122,9 +124,10 @@ async def rule_the_sandbox_answers_every_action(connector: Connector) -> None:
 
 
 async def rule_the_sandbox_refuses_a_wrong_credential(connector: Connector) -> None:
+    egress = sandbox_egress(connector, credential="wrong")
     for action in carried(connector):
         with pytest.raises(ReconnectNeeded):
-            await perform(action, example_of(action.shape), sandbox_egress(connector, credential="wrong"))
+            await perform(action, example_of(action.shape), egress)
 
 
 async def _error(action: Action, answering: Callable[[httpx2.Request], httpx2.Response]) -> ConnectorError:

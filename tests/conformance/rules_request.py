@@ -31,7 +31,7 @@ async def rule_requests_go_only_to_named_hosts(connector: Connector) -> None:
         for payload in payloads(action):
             egress = await _sent(action, payload)
             assert egress.requests, f"{action.name} sends nothing"
-            for request in egress.requests:
+            for request in (*egress.preludes, *egress.requests):
                 assert request.url.scheme == "https"
                 assert request.url.host in connector.manifest.hosts
                 assert not request.url.userinfo
@@ -41,7 +41,8 @@ async def rule_no_connector_adds_a_credential(connector: Connector) -> None:
     apply = connector.manifest.credential.apply
     header = apply.removeprefix("header:") if apply.startswith("header:") else "authorization"
     for action in carried(connector):
-        for request in (await _sent(action, example_of(action.shape))).requests:
+        egress = await _sent(action, example_of(action.shape))
+        for request in (*egress.preludes, *egress.requests):
             assert header.lower() not in request.headers, f"{action.name} sets {header}; the door does that"
 
 

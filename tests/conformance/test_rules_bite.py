@@ -1,15 +1,17 @@
 """Each rule finds the connector that breaks it. A good folder is spoiled in one place; the rule that should notice does."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from connectors.contract import CallbackRefused
 from connectors.folder import Connector
+from connectors.network import Bridge, Network, Session
 from connectors.registry import Registry
 from connectors.scaffold import write_connector
 from tests.conformance.harness import CANARY
@@ -143,6 +145,29 @@ SPOILT_OAUTH = [
 ]
 
 
+def _breaks(*_: Any, **__: Any) -> Any:
+    raise KeyError("x")
+
+
+def _quotes(*_: Any, **__: Any) -> Any:
+    raise Quoting
+
+
+#: The same for a network of health records: the rule, and what one function of its network.py is instead.
+SPOILT_NETWORK: list[tuple[str, str, Callable[..., Any]]] = [
+    ("recorded_letters_say_what_is_recorded", "read", lambda *_: None),
+    ("a_letter_is_read_or_refused_and_nothing_else", "read", _breaks),
+    ("a_letter_is_read_or_refused_and_nothing_else", "read", _quotes),
+    ("the_outside_of_a_letter_is_read_or_refused_and_nothing_else", "outside", _breaks),
+    ("the_outside_of_a_letter_is_read_or_refused_and_nothing_else", "verify", lambda *_, **__: 0.0),
+    ("the_sandbox_gives_a_session_and_answers_only_in_one", "read_session", lambda _: Session("x" * 40, 900)),
+    ("the_sandbox_gives_a_session_and_answers_only_in_one", "read_keys", lambda _: ()),
+    ("the_sandbox_sends_everything_where_it_is_told_to", "read_bridge", lambda _: Bridge("x", None, True, ())),
+    ("hostile_answers_to_the_gateway_itself_are_errors", "read_bridge", _breaks),
+    ("hostile_answers_to_the_gateway_itself_are_errors", "read_keys", _quotes),
+]
+
+
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A root with a good folder."""
@@ -200,6 +225,17 @@ async def test_a_spoilt_folder_that_connects_by_oauth_is_noticed(
         await obey(BY_NAME[rule], connector)
 
 
+@pytest.mark.parametrize(("rule", "name", "instead"), SPOILT_NETWORK)
+async def test_a_network_s_module_that_breaks_or_quotes_or_proves_nothing_is_noticed(
+    rule: str, name: str, instead: Callable[..., Any]
+) -> None:
+    network = Registry.load().connectors["abdm"]
+    offered = {each: getattr(network.network, each) for each in dir(Network) if not each.startswith("_")}
+    spoilt_form: Any = SimpleNamespace(PREFIX="/abdm", **{**offered, name: instead})
+    with pytest.raises((AssertionError, KeyError, Quoting, pytest.fail.Exception)):
+        await obey(BY_NAME[rule], replace(network, network=spoilt_form))
+
+
 async def test_a_good_copy_keeps_every_rule(copied: Path) -> None:
     connector = Registry.load([copied]).connector("labs/one")
     for rule in rules():
@@ -244,6 +280,6 @@ def test_every_rule_is_tried_here_or_by_the_echo() -> None:
         "identifiers_are_opaque_where_the_family_says_so",
         "what_is_not_declared_never_leaves",
         "what_the_clinic_withholds_never_leaves",
-        *(rule for rule, *_ in SPOILT_OAUTH),
+        *(rule for rule, *_ in (*SPOILT_OAUTH, *SPOILT_NETWORK)),
     }
     assert BY_NAME.keys() == tried | elsewhere

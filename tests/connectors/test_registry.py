@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from connectors.checks import RegistryError
+from connectors.errors import Rejected
 from connectors.folder import HERE
 from connectors.registry import Registry, UnknownAction
 from connectors.scaffold import write_connector
@@ -326,3 +327,108 @@ def test_loading_everything_is_quick_and_imports_no_vendor_s_package() -> None:
     seconds = min(float(each.stdout.splitlines()[0]) for each in ran)
     assert seconds < 0.6, f"{seconds:.3f} s"
     assert ran[0].stdout.splitlines()[1] == "[]"
+
+
+def test_an_inner_action_is_to_a_host_as_if_there_were_none() -> None:
+    registry = Registry.load()
+    assert registry.action("abdm", "link_contexts").inner
+    with pytest.raises(UnknownAction) as inner:
+        registry.offered("abdm", "link_contexts")
+    with pytest.raises(UnknownAction) as unknown:
+        registry.offered("abdm", "link_kontexts")
+    assert str(inner.value) == str(unknown.value)
+    assert inner.value.close == unknown.value.close == ()
+    assert [action.name for action in registry.offered("abdm", "read_profile")] == ["read_profile"]
+
+
+def test_names_that_look_like_an_unknown_one_are_names_that_a_host_may_call() -> None:
+    with pytest.raises(UnknownAction) as unknown:
+        Registry.load().offered("abdm", "answer_consents")
+    assert "answer_consent" not in str(unknown.value)
+
+
+async def test_what_goes_elsewhere_leaves_by_no_client() -> None:
+    action = Registry.load().action("abdm", "push_record")
+    assert action.elsewhere
+    with pytest.raises(Rejected) as refused:
+        await action.perform(None, None)  # type: ignore[arg-type]
+    assert refused.value.code == "made_by_a_flow"
+
+
+def test_an_action_that_goes_elsewhere_is_an_inner_one(folder: Path) -> None:
+    spoil(folder, "manifest.toml", 'repeat = "always"', 'repeat = "always"\nelsewhere = true')
+    assert "inner" in refused(folder).fix
+
+
+SESSION = """\
+kind = "session"
+apply = "bearer"
+account_needed = true
+account_pattern = "[A-Z]+"
+account_example = "ABC"
+[credential.session]
+setting = "place"
+[credential.session.bases]
+one = "https://api.one.example"
+[settings.place]
+title = "Which of the places"
+pattern = "one|two"
+example = "one"
+"""
+
+
+def in_session(folder: Path, old: str = "", new: str = "") -> None:
+    """The good folder, with the gateway's session in place of a key."""
+    file = folder / "manifest.toml"
+    head, _, rest = file.read_text().partition("[credential]\n")
+    after = rest[rest.index("\n[callback]") :] if "\n[callback]" in rest else rest[rest.index("\n[limits]") :]
+    text = f"{head}[credential]\n{SESSION}{after}"
+    assert old in text
+    file.write_text(text.replace(old, new) if old else text)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fix"),
+    [
+        ('kind = "session"', 'kind = "api_key"', "belongs to kind"),
+        ('apply = "bearer"', 'apply = "basic"', "bearer token"),
+        ("account_needed = true\n", "", "many clinics"),
+        ('setting = "place"', 'setting = "town"', "'town'"),
+        ('example = "one"\n', 'example = "one"\nneeded = false\n', "as needed"),
+        ('one = "https://api.one.example"', 'one = "http://api.one.example"', "https on one of hosts"),
+        ('one = "https://api.one.example"', 'one = "https://else.example"', "https on one of hosts"),
+        ('one = "https://api.one.example"', 'three = "https://api.one.example"', "'three'"),
+        ('one = "https://api.one.example"', 'one = "https://api.one.example/v2"', "api_base must be one"),
+    ],
+)
+def test_a_session_that_is_not_declared_whole_is_refused(folder: Path, old: str, new: str, fix: str) -> None:
+    in_session(folder, old, new)
+    assert fix in refused(folder).fix
+
+
+def test_who_has_a_session_has_a_module_that_knows_the_network_s_form(folder: Path) -> None:
+    in_session(folder)
+    assert refused(folder).file.name == "network.py"
+
+
+@pytest.mark.parametrize(
+    ("code", "key"),
+    [
+        ("", "PREFIX"),
+        ("PREFIX = '/x'\n", "bridge_request"),
+        ("PREFIX = '/x'\ndef bridge_request(base_url): ...\n", "bridge_request"),
+    ],
+)
+def test_a_network_s_module_that_lacks_something_is_refused(folder: Path, code: str, key: str) -> None:
+    (folder / "network.py").write_text(code)
+    error = refused(folder)
+    assert (error.file.name, error.key) == ("network.py", key)
+
+
+def test_a_session_s_base_is_that_of_the_clinic_s_own_setting() -> None:
+    session = Registry.load().connectors["abdm"].manifest.credential.session
+    assert session is not None
+    assert session.base_of({"environment": "sbx"}) == "https://dev.abdm.gov.in"
+    assert session.base_of({"environment": "abdm"}) == "https://apis.abdm.gov.in"
+    with pytest.raises(KeyError):
+        session.base_of({})

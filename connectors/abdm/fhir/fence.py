@@ -6,8 +6,10 @@ from typing import Any, Final
 from scopes.fault import Fault, safe_name
 
 DEEPEST: Final = 40
-MOST_VALUES: Final = 100_000
+MOST_VALUES: Final = 50_000
 """Both many times what a real document holds; they bound the time that a hostile one takes."""
+_BIGGEST: Final = 10**30
+"""FHIR's whole numbers have 32 bits; those of thousands of digits cannot even be written out."""
 
 
 def outside(value: Any, name: str) -> Fault | None:
@@ -50,7 +52,7 @@ def _plain(item: Any) -> bool:
         return item.isascii() or _sound(item)
     if isinstance(item, float):
         return isfinite(item)
-    return item is None or isinstance(item, bool | int)
+    return item is None or (isinstance(item, int) and -_BIGGEST <= item <= _BIGGEST)
 
 
 def _place(value: Any, wanted: Any, path: str) -> str:

@@ -1,5 +1,6 @@
 """What a check has found so far: faults, and references to be followed. Stops at a bounded number."""
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,7 +28,7 @@ class Found:
     """What was found in one bundle."""
 
     faults: dict[Fault, None] = field(default_factory=dict)
-    pointers: list[Pointer] = field(default_factory=list)
+    pointers: deque[Pointer] = field(default_factory=deque)
 
     def fault(self, path: str, message: str) -> None:
         """Keep one fault, once."""

@@ -4,7 +4,8 @@ Each is the definition's FHIRPath expression in Python (FHIR R4, `ElementDefinit
 the right type keeps every one of them: that fault is found elsewhere, and nothing here may raise.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -32,7 +33,7 @@ def chosen(element: Element, name: str) -> bool:
     return any(key.lstrip("_").startswith(name) and key.lstrip("_")[size : size + 1].isupper() for key in element)
 
 
-def coded(element: Element, name: str, system: str, codes: Iterable[str]) -> bool:
+def coded(element: Element, name: str, system: str, codes: tuple[object, ...]) -> bool:
     """Whether a concept carries one of the codes."""
     return any(
         isinstance(coding, dict) and coding.get("system") == f"{_TERMINOLOGY}/{system}" and coding.get("code") in codes
@@ -142,13 +143,17 @@ def _first_is(bundle: Element, kind: str) -> bool:
 def _obs_7(observation: Element) -> bool:
     if not chosen(observation, "value"):
         return True
-    own = [coding for coding in parts(observation.get("code"), "coding") if isinstance(coding, dict)]
+    own = {_spelled(coding) for coding in parts(observation.get("code"), "coding")}
     return not any(
-        coding in own
+        _spelled(coding) in own
         for component in parts(observation, "component")
         if isinstance(component, dict)
         for coding in parts(component.get("code"), "coding")
     )
+
+
+def _spelled(coding: Any) -> str:
+    return json.dumps(coding, sort_keys=True)
 
 
 def _per_1(period: Element) -> bool:

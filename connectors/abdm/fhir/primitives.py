@@ -7,10 +7,11 @@ from datetime import date, datetime
 from math import isfinite
 from typing import Any, Final
 
-_STRING: Final = re.compile(r"[ \r\n\t\S]+")
-_CODE: Final = re.compile(r"\S+(?: \S+)*")
+# FHIR writes \s and \S as XML Schema knows them: of white space, only that of ASCII.
+_STRING: Final = re.compile(r"[ \r\n\t\S]+", re.ASCII)
+_CODE: Final = re.compile(r"\S+(?: \S+)*", re.ASCII)
 _ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
-_URI: Final = re.compile(r"\S+")
+_URI: Final = re.compile(r"\S+", re.ASCII)
 _DATE: Final = re.compile(r"\d{4}(?:-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01]))?)?", re.ASCII)
 _TIME_OF_DAY: Final = r"(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d{1,9})?"
 _ZONE: Final = r"(?:Z|[+-](?:(?:0\d|1[0-3]):[0-5]\d|14:00))"
@@ -23,7 +24,8 @@ _MEGABYTE: Final = 1_048_576
 
 
 def _text(value: Any) -> bool:
-    return isinstance(value, str) and len(value) <= _MEGABYTE and _STRING.fullmatch(value) and not value.isspace()
+    fits = isinstance(value, str) and len(value) <= _MEGABYTE and _STRING.fullmatch(value) is not None
+    return fits and not value.isspace()
 
 
 def _day(text: str) -> bool:

@@ -10,6 +10,7 @@ from connectors.abdm.fhir.found import Found, Pointer
 from connectors.abdm.fhir.invariants import parts
 
 _RESTFUL: Final = re.compile(r"(?P<root>.*/|)(?P<kind>[A-Z][A-Za-z]{1,63})/(?P<id>[A-Za-z0-9\-.]{1,64})")
+_ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:.")
 _ANY: Final = "~Resource"
 
 
@@ -32,6 +33,8 @@ class Index:
     roots: dict[int, str] = field(default_factory=dict)
     """By entry, what a relative reference in it is relative to; none where the entry's address is a URN."""
     contained: dict[tuple[int, str], Target] = field(default_factory=dict)
+    kinds: dict[str, str] = field(default_factory=dict)
+    """By address, the resource type that is there."""
 
     def target(self, pointer: Pointer) -> Target | None:
         """What a reference points at: FHIR R4, 'Resolving references in Bundles'. None: nothing in this bundle."""
@@ -42,13 +45,9 @@ class Index:
             return self.by_url[reference]
         return self.by_url.get(f"{self.roots.get(pointer.entry, '')}{reference}")
 
-    def kinds(self) -> Mapping[str, str]:
-        """The resource type behind each address."""
-        return {url: target.kind for url, target in self.by_url.items()}
 
-
-def indexed(entries: list[Any], found: Found) -> Index:
-    """The index of a bundle's entries, with the faults of their addresses."""
+def indexed(entries: list[Any], found: Found, *, absolute: bool) -> Index:
+    """The index of a bundle's entries, with the faults of their addresses; that they are absolute only where it is asked."""
     index = Index()
     for at, entry in enumerate(entries):
         resource = entry.get("resource") if isinstance(entry, dict) else None
@@ -65,6 +64,10 @@ def indexed(entries: list[Any], found: Found) -> Index:
         if url in index.by_url:
             found.fault(path, "is the address of another entry too (Bundle.entry.fullUrl, bdl-7)")
         index.by_url.setdefault(url, target)
+        index.kinds.setdefault(url, target.kind)
+        if absolute and not _ABSOLUTE.match(url):
+            what = "Absolute URL server address or URI for UUID/OID"
+            found.fault(path, f"must be absolute, best urn:uuid: (Bundle.entry.fullUrl, DocumentBundle: {what})")
         restful = None if url.startswith("urn:") else _RESTFUL.fullmatch(url)
         if restful:
             index.roots[at] = restful["root"]
@@ -75,7 +78,8 @@ def indexed(entries: list[Any], found: Found) -> Index:
 
 def declared(resource: Mapping[str, Any]) -> tuple[str, ...]:
     """The profiles of NRCeS that a resource's meta names, those that others narrow left out."""
-    names = [name for each in parts(resource.get("meta"), "profile") if (name := rules.known(each))]
+    named = (rules.known(each) for each in parts(resource.get("meta"), "profile"))
+    names = [name for name in dict.fromkeys(named) if name is not None]
     return tuple(name for name in names if not any(name != each and rules.satisfies(each, name) for each in names))
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 CANONICAL: Final = "https://nrces.in/ndhm/fhir/r4/StructureDefinition"
 SAYS: Final = "ndhm.in 2.0.1"
+BASE: Final = "FHIR R4"
 
 
 @dataclass(slots=True, eq=False)
@@ -52,9 +53,10 @@ class Rule:
 
     def __str__(self) -> str:
         """The definition's own words, as faults quote them."""
-        source = "written by hand" if self.by_hand else SAYS
-        often = f"{self.least}..{'*' if self.most is None else self.most}"
-        return f"{self.path} {often}, {self.profile}, {source}"
+        often = f"{self.path} {self.least}..{'*' if self.most is None else self.most}, {self.profile}"
+        if self.profile.startswith(BASE):
+            return often
+        return f"{often}, {'written by hand' if self.by_hand else SAYS}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +97,14 @@ def of_profile(name: str) -> Rule:
 def of_type(name: str) -> Rule | None:
     """The rules of one data type; None of one that is not known here."""
     number = _written()["types"].get(name)
-    return None if number is None else _linked(number, above="", profile=f"FHIR R4 {name}", by_hand=False)
+    return None if number is None else _linked(number, above="", profile=f"{BASE} {name}", by_hand=False)
 
 
 @cache
 def like(path: str, profile: str) -> Rule:
     """The element that another one says it is like: FHIR's own, or that of the same definition."""
     if path in _written()["base"]:
-        return _linked(_written()["base"][path], above="Composition", profile="FHIR R4 Composition", by_hand=False)
+        return _linked(_written()["base"][path], above="Composition", profile=f"{BASE} Composition", by_hand=False)
     rule = of_profile(profile)
     for step in path.split(".")[1:]:
         rule = next(kid for kid in rule.kids if kid.name == step)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from scopes.fault import Fault, safe_name
+from scopes.fault import MOST_NAMED, Fault, safe_name
 
 _SAYS: Final = "is not what FHIR R4 has here"
 
@@ -20,7 +20,7 @@ def faults(bundle: dict[str, Any]) -> list[Fault]:
         Bundle.model_validate(bundle)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False, include_context=False)
-        return [Fault(_path(each["loc"]), _SAYS) for each in found]
+        return [Fault(_path(each["loc"]), _SAYS) for each in found[: 2 * MOST_NAMED]]
     except Exception:  # its validators raise whatever comes to pass inside of them, and their text may repeat a value
         return [Fault("Bundle", _SAYS)]
     return []

@@ -111,28 +111,49 @@ class Walk:
     def _sliced(self, items: list[Any], rule: Rule, kind: str, *, path: str) -> None:
         """Each item by the rule of its slice; how often each slice may be there."""
         counts = dict.fromkeys((each.name for each in rule.slices), 0)
-        outside = False
+        untold: list[int] = []
+        last = -1
         for at, item in enumerate(items):
             here = f"{path}[{at}]"
             own = self._slices_of(item, rule)
             if len(own) > 1:
                 names = ", ".join(each.name for each in own)
                 self.found.fault(here, f"belongs to several slices at once: {names} ({rule})")
-            if own and outside and rule.at_end:
-                self.found.fault(here, f"must stand before what belongs to no slice ({rule}, open at its end)")
             if not own and rule.closed:
                 place = f"{here}.{rule.told_by[1]}" if rule.told_by[0] == "value" else here
                 names = ", ".join(each.match for each in rule.slices)
                 self.found.fault(place, f"must be one of {names}, or the item belongs to no slice ({rule}, closed)")
-            outside = outside or not own
+            if not own and not rule.closed:
+                self._untold(item, rule, path=here)
+            untold, last = (untold, at) if own else ([*untold, at], last)
             for each in own:
                 counts[each.name] += 1
             self._value(item, own[0].rule if own else rule, kind, path=here)
+        for at in untold if rule.at_end else ():
+            if at < last:
+                self.found.fault(f"{path}[{at}]", f"belongs to no slice, so must stand at the end ({rule}, openAtEnd)")
         for each in rule.slices:
             if counts[each.name] < each.rule.least:
                 self.found.fault(path, f"must hold {each.match} at least {each.rule.least} times ({each.rule})")
             if each.rule.most is not None and counts[each.name] > each.rule.most:
                 self.found.fault(path, f"may hold {each.match} at most {each.rule.most} times ({each.rule})")
+
+    def _untold(self, item: Any, rule: Rule, *, path: str) -> None:
+        """What every slice would need there: without it an item that is meant for one passes for none, and unseen."""
+        own = [each.rule for each in rule.slices]
+        held = [(path, item)]
+        for step in rule.told_by[1].split("."):
+            own = [kid for each in own for kid in each.kids if kid.name == step]
+            needed = bool(own) and all(each.least for each in own)
+            for where, inner in held:
+                if needed and isinstance(inner, dict) and step not in inner:
+                    self.found.fault(f"{where}.{step}", f"is required, as it tells the slice ({own[0]})")
+            held = [
+                (f"{where}.{step}[{at}]" if isinstance(inner[step], list) else f"{where}.{step}", one)
+                for where, inner in held
+                if isinstance(inner, dict) and step in inner
+                for at, one in enumerate(parts(inner, step))
+            ]
 
     def _slices_of(self, item: Any, rule: Rule) -> list[Slice]:
         how, where = rule.told_by
@@ -156,7 +177,6 @@ class Walk:
             return
         if not item:
             self.found.fault(path, f"must not be empty; leave it out instead ({rule})")
-            return
         if rule.fixed is not None and item != rule.fixed:
             self.found.fault(path, f"must be exactly what the definition fixes ({rule})")
         if rule.pattern is not None and not _covers(item, rule.pattern):

@@ -14,6 +14,9 @@ from connectors.abdm.simulator import (
     gateway,
     hiu,
     linking,
+    page_app,
+    page_hius,
+    page_network,
     sharing,
     transfers,
 )  # fmt: skip
@@ -30,8 +33,7 @@ def serve(network: Network) -> Starlette:
         for subject in _SUBJECTS
         for method, path, rule, act in subject.CALLS
     ]
-    app = Starlette(
-        routes=[*calls, *drive.ROUTES], exception_handlers={404: nowhere, 405: nowhere}
-    )  # fmt: skip
+    pages = (*page_app.ROUTES, *page_hius.ROUTES, *page_network.ROUTES)
+    app = Starlette(routes=[*calls, *drive.ROUTES, *pages], exception_handlers={404: nowhere, 405: nowhere})
     app.state.sandbox = network
     return app

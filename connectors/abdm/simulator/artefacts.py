@@ -211,6 +211,7 @@ async def _on_notify(request: "Ask") -> Response:
     if artefact is None:
         request.fault("4.1", "response.requestId is the REQUEST-ID of no consent that was told")
         raise bad("ABDM-1006", "No request of this id")
+    request.answers_for(artefact.service_id, "4.1")
     if not request.body.get("error") and request.body["acknowledgement"]["consentId"] != artefact.id:
         request.fault("4.1", "acknowledgement.consentId is another consent's")
         raise bad("ABDM-1006", "consentId does not match the request")

@@ -1,8 +1,11 @@
 """Bring callbacks to the hospital: to the bridge's address, under the gateway's token; and again where one was refused."""
 
+import ssl
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+import certifi
 import httpx2
 
 from connectors.abdm.simulator.people import new_id
@@ -73,8 +76,17 @@ async def _deliver(network: "Network", letter: Letter, headers: dict[str, str], 
 
 
 async def _post(network: "Network", url: str, body: Any, headers: dict[str, str]) -> int | None:
-    async with httpx2.AsyncClient(timeout=_TIMEOUT_SECONDS, trust_env=False, transport=network.transport) as client:
+    client = httpx2.AsyncClient(
+        timeout=_TIMEOUT_SECONDS, trust_env=False, transport=network.transport, verify=_authorities()
+    )  # fmt: skip
+    async with client:
         try:
             return (await client.post(url, json=body, headers=headers)).status_code
         except httpx2.HTTPError:
             return None
+
+
+@cache
+def _authorities() -> ssl.SSLContext:
+    """Who vouches for hospitals' addresses; read once, since that takes longer than a call."""
+    return ssl.create_default_context(cafile=certifi.where())

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from connectors.abdm.simulator import refusals
 from connectors.abdm.simulator.clock import instant
-from connectors.abdm.simulator.people import Facility
+from connectors.abdm.simulator.people import Facility, Unknown
 from connectors.abdm.simulator.record import Fault, Heard
 from connectors.abdm.simulator.refusals import Refused, Shape
 from connectors.abdm.simulator.rules import UUID, Rule, Surface
@@ -49,6 +49,11 @@ class Ask:
         """The facility of X-HIP-ID, where it is one."""
         return self.network.facilities.get(self.header("X-HIP-ID"))
 
+    def answers_for(self, service_id: str, section: str) -> None:
+        """Note an answer under another facility's id than the one that was asked: one bridge serves many."""
+        if self.header("X-HIP-ID") not in ("", service_id):
+            self.fault(section, f"X-HIP-ID is {self.header('X-HIP-ID')}, and {service_id} was asked")
+
     def fault(self, section: str, what: str) -> None:
         """Note a breach that only the subject can see."""
         self.heard.faults.append(Fault(section, what))
@@ -68,8 +73,9 @@ def served(rule: Rule, act: Act) -> Callable[[Request], Awaitable[Response]]:
             _admit(ask, rule)
             response = await act(ask)
         except Refused as refused:
-            heard.code = refused.code.strip(": ")
-            response = _dressed(network, refused, rule).response(network.stamp())
+            response = _refused(ask, refused, rule)
+        except Unknown:
+            response = _refused(ask, refusals.bad("ABDM-1012", "No records found against ABHA address"), rule)
         heard.status = response.status_code
         network.note()
         return response
@@ -77,9 +83,14 @@ def served(rule: Rule, act: Act) -> Callable[[Request], Awaitable[Response]]:
     return endpoint
 
 
+def _refused(ask: Ask, refused: Refused, rule: Rule) -> Response:
+    ask.heard.code = refused.code.strip(": ")
+    return _dressed(ask.network, refused, rule).response(ask.network.stamp())
+
+
 async def nowhere(request: Request, _: Exception) -> Response:
     """A path that ABDM does not have."""
-    if request.url.path.startswith(("/sim", "/app", "/phone", "/network")):
+    if request.url.path.startswith(("/sim", "/app", "/phone", "/hius", "/network")):
         return Response("Nothing is here.", 404)
     ask = await _taken_down(request)
     dead = "/v0.5/" in request.url.path
@@ -210,8 +221,11 @@ def _admit_headers(ask: Ask, rule: Rule) -> None:
 def _refuse_body(ask: Ask) -> None:
     """What is answered to a body that does not fit: the network's own words where it has some."""
     first = next(each for each in ask.misfits if not each.mild)
+    if ask.network.quirks.empty_400 and isinstance(ask.body, str):
+        raise refusals.SILENT_400
     if ask.network.quirks.empty_400 and (first.at.endswith((".hiType", ".abhaNumber"))):
-        ask.network.tokens.refused_link(ask)
+        if ask.heard.path.endswith("/link/carecontext"):
+            ask.network.tokens.refused_link(ask)
         raise refusals.SILENT_400
     if first.at == "body.patient" and isinstance(ask.body, dict) and ask.body.get("patient") == []:
         raise refusals.bad("ABDM-9999", "patient attribute required in the payload")

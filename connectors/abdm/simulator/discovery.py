@@ -20,6 +20,7 @@ def _answered(ask: "Ask", what: str) -> Discovery:
     if found is None:
         ask.fault("3.3", f"response.requestId is the REQUEST-ID of no {what} that was asked")
         raise bad("ABDM-1006", "No request of this id")
+    ask.answers_for(found.service_id, "3.3")
     if ask.body.get("transactionId", found.transaction) != found.transaction:
         ask.fault("3.3", "transactionId is another transaction's")
         raise bad("ABDM-1006", "transactionId does not match the request")

@@ -39,8 +39,17 @@ async def _push(ask: "Ask") -> Response:
         _take(ask, transfer)
     finally:
         transfer.faults += ask.heard.faults[before:]
+        ask.heard.body = _without_content(body)
         network.note()
     return JSONResponse({}, 202)
+
+
+def _without_content(body: dict[str, Any]) -> dict[str, Any]:
+    """A page as it is kept: what was sealed in it may be fifty megabytes, and stands opened in the transfer."""
+    entries = body.get("entries")
+    if not isinstance(entries, list):
+        return body
+    return {**body, "entries": [{**each, "content": "..."} if isinstance(each, dict) else each for each in entries]}
 
 
 def _refuse(ask: "Ask", transfer: Transfer) -> None:

@@ -26,6 +26,7 @@ from connectors.abdm.simulator.people import (
     Message,
     Patient,
     Share,
+    Unknown,
     luhn,
     new_id,
 )  # fmt: skip
@@ -96,6 +97,7 @@ class Network:
         self.bad_logins = 0
         self.locked_until = 0.0
         self.peer_keys_seen: set[str] = set()
+        self.notices: dict[str, tuple[str, bool]] = {}
         self._crypto = crypto
         self._moved = asyncio.Event()
         self._thief_waits = False
@@ -140,11 +142,11 @@ class Network:
         return self.hius.setdefault(hiu_id, Hiu(hiu_id, name))
 
     def patient(self, address: str) -> Patient:
-        """Whose address this is, in capitals or not; raises LookupError."""
+        """Whose address this is, in capitals or not; raises Unknown."""
         try:
             return self.patients[address.lower()]
         except KeyError:
-            raise LookupError(f"no patient has the address {address}") from None
+            raise Unknown(f"no patient has the address {address}") from None
 
     # The bridge and the weather.
 

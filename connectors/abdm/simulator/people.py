@@ -7,6 +7,10 @@ from typing import Any
 from connectors.abdm.simulator.rules import HI_TYPES
 
 
+class Unknown(LookupError):
+    """Nobody has this address, or nobody has it any more."""
+
+
 @dataclass(slots=True)
 class Linked:
     """A care context in the patient's app."""

@@ -60,6 +60,7 @@ async def _on_share(ask: "Ask") -> Response:
     if shared is None:
         ask.fault("2.6", "response.requestId is the REQUEST-ID of no share")
         raise bad("ABDM-1006", "No request of this id")
+    ask.answers_for(shared.service_id, "2.6")
     if shared.state == "timed_out":
         ask.fault("2.6", f"the acknowledgement comes after {WAITS_SECONDS} seconds: the patient's app has given up")
         return acknowledged()

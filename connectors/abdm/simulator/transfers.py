@@ -147,6 +147,7 @@ async def _on_request(ask: "Ask") -> Response:
     if transfer is None:
         ask.fault("4.2", "response.requestId is the REQUEST-ID of no request for records")
         raise bad("ABDM-1006", "No request of this id")
+    ask.answers_for(transfer.service_id, "4.2")
     if error := ask.body.get("error"):
         transfer.state, transfer.error = "refused", error
     elif ask.body["hiRequest"]["transactionId"] != transfer.transaction:
@@ -164,6 +165,7 @@ async def _notify(ask: "Ask") -> Response:
     if transfer is None:
         ask.fault("4.6", "transactionId is no transaction's")
         raise bad("ABDM-1006", "No transaction of this id")
+    ask.answers_for(transfer.service_id, "4.6")
     if told["consentId"] != transfer.consent_id:
         ask.fault("4.6", "consentId is not the transaction's")
     status = told["statusNotification"]

@@ -20,14 +20,16 @@ from uuid import NAMESPACE_URL, uuid5
 import asyncpg
 
 from connectors.contract import CallbackRefused
-from connectors.network import Letter
+from connectors.network import Key, Letter
 from gateway.bursts import WINDOW_SECONDS
 from gateway.connections import Clinic
+from gateway.errors import Conflict, Unavailable
 from gateway.flows.rooms import Rooms
 from gateway.log import Log
 from gateway.metrics import Result
 from gateway.network.inbox import Post, named, seal
-from gateway.store import callbacks, jobs
+from gateway.network.lines import Line
+from gateway.store import jobs, network
 from gateway.store import letters as rows
 from gateway.store.network import OwnerRow
 from scopes.vocabulary import ConnectionState
@@ -36,6 +38,7 @@ log = Log("gateway.inbox")
 
 BROKEN: Final = "broken_reader"
 NOT_OURS: Final = "unknown_facility"
+_LOOKS: Final = 2  # the facility may have changed hands since somebody looked
 _Read = TypeVar("_Read")
 
 
@@ -50,8 +53,9 @@ class Arrived:
 
 
 class _Proved(NamedTuple):
-    """A letter that the network signed."""
+    """A letter that the network signed, in one of its environments."""
 
+    line: Line
     letter: Letter
     post: Post
     late_seconds: float
@@ -61,10 +65,11 @@ async def arrive(connector: str, path: str, raw_body: bytes, headers: Mapping[st
     """Take one letter, or refuse it; `path` follows the network's prefix. Raises Unavailable where it cannot be stored now."""
     try:
         proved = await _proved(connector, Post(path, headers, raw_body), rooms)
-        owner = await rooms.networks.facilities.owner(connector, proved.letter.account)
-        if owner is None:
-            raise CallbackRefused(NOT_OURS)
-        return await _taken(connector, owner, proved, rooms)
+        for _ in range(_LOOKS):
+            owner = await rooms.networks.facilities.owner(proved.line, proved.letter.account)
+            if owner is not None and (arrived := await _taken(owner, proved, rooms)) is not None:
+                return arrived
+        raise CallbackRefused(NOT_OURS)
     except CallbackRefused as refused:
         return refuse(connector, refused.code, rooms)
 
@@ -82,10 +87,31 @@ def alarm(connector: str, count: int) -> None:
 
 async def _proved(connector: str, post: Post, rooms: Rooms) -> _Proved:
     """A letter whose outside can be read and that the network signed. Raises CallbackRefused."""
-    network = rooms.networks.known[connector]
-    letter = _safely(connector, lambda: network.outside(post.path, post.headers))
-    keys = await rooms.networks.keys.of(connector, letter.key_id)
-    return _Proved(letter, post, _safely(connector, lambda: network.verify(letter, keys, now=rooms.clock())))
+    form = rooms.networks.known[connector]
+    letter = _safely(connector, lambda: form.outside(post.path, post.headers))
+    line, keys = await _signer(connector, letter.key_id, rooms)
+    late = _safely(connector, lambda: form.verify(letter, keys, now=rooms.clock()))
+    return _Proved(line, letter, post, late)
+
+
+async def _signer(connector: str, key_id: str, rooms: Rooms) -> tuple[Line, tuple[Key, ...]]:
+    """In which environment a key is known, and the keys that count there: what another one signs proves nothing here."""
+    lines, found = rooms.networks.lines_of(connector), None
+    outage: Unavailable | None = None
+    for line in sorted(lines, key=lambda each: not rooms.networks.keys.knows(each.id, key_id)):
+        try:
+            keys = await rooms.networks.keys.of(line.id, key_id)
+        except Conflict:
+            continue  # the gateway is not registered there
+        except Unavailable as failure:
+            outage = failure
+            continue
+        found = line, keys
+        if any(key.id == key_id for key in keys):
+            return found
+    if found is None or outage is not None:
+        raise outage or CallbackRefused(NOT_OURS)
+    return found
 
 
 def _safely(connector: str, read: Callable[[], _Read]) -> _Read:
@@ -99,29 +125,27 @@ def _safely(connector: str, read: Callable[[], _Read]) -> _Read:
         raise CallbackRefused(BROKEN) from None
 
 
-async def _taken(connector: str, owner: OwnerRow, proved: _Proved, rooms: Rooms) -> Arrived:
-    """Store and enqueue in one transaction, for the clinic that has the facility at its commit."""
+async def _taken(owner: OwnerRow, proved: _Proved, rooms: Rooms) -> Arrived | None:
+    """Store and enqueue in one transaction, for the clinic that has the facility at its commit; None where it is another's."""
     clinic = await rooms.connections.clinic(owner.tenant)
     letter = named(clinic, owner.connection, proved.letter.request_id)
     late = proved.late_seconds > 0
     async with rooms.store.tenant(owner.tenant) as session:
-        door = await callbacks.hold(session, owner.tenant, owner.connection)
-        if not _is_theirs(door, connector, proved.letter.account):
-            rooms.networks.facilities.forget(connector, proved.letter.account)
-            raise CallbackRefused(NOT_OURS)
-        assert door is not None
-        if door.state != ConnectionState.ACTIVE or (door.expires_at is not None and door.expires_at <= rooms.clock()):
+        held = await network.hold(session, owner.tenant, owner.connection)
+        if held is None or not _is_theirs(held, proved):
+            rooms.networks.facilities.forget(proved.line, proved.letter.account)
+            return None
+        if held.state != ConnectionState.ACTIVE or (held.expires_at is not None and held.expires_at <= rooms.clock()):
             return Arrived(Result.SUSPENDED, late=late)
         if not await _stored(session, clinic, letter, proved, rooms):
             return Arrived(Result.DUPLICATE, late=late)
     return Arrived(Result.ACCEPTED, late=late)
 
 
-def _is_theirs(door: callbacks.DoorRow | None, connector: str, account: str) -> bool:
-    """Whether the connection is there still and acts for the facility that the letter names: never across."""
-    if door is None or door.state == ConnectionState.REVOKED:
-        return False
-    return (door.connector, door.account) == (connector, account)
+def _is_theirs(held: network.HeldRow, proved: _Proved) -> bool:
+    """Whether the connection is there still and acts, in that environment, for the facility that the letter names."""
+    named_there = (proved.line.connector, proved.line.environment, proved.letter.account)
+    return held.state != ConnectionState.REVOKED and (held.connector, held.environment, held.account) == named_there
 
 
 async def _stored(

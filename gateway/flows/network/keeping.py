@@ -15,7 +15,7 @@ import orjson
 from pydantic import ValidationError
 
 from connectors.network import Network
-from connectors.told import RecordKind
+from connectors.told import Party, RecordKind
 from gateway.calls import Actor
 from gateway.errors import InvalidRequest, NotFound
 from gateway.flows.rooms import Rooms
@@ -47,7 +47,8 @@ class Visit:
 async def keep(actor: Actor, visit: Visit, rooms: Rooms) -> tuple[Context, list[UUID]]:
     """Keep a visit; the ids of the documents that are new. Raises NotFound, InvalidRequest with paths, and Conflict."""
     network = network_of(visit.connector, rooms)
-    frozen = await asyncio.to_thread(_frozen, visit.documents, network, rooms)  # a large document takes a while
+    maker = _Maker(network, await _facility(actor, visit.connector, rooms), rooms)
+    frozen = await asyncio.to_thread(_frozen, visit.documents, maker)  # a large document takes a while
     new = NewContext(
         connector=visit.connector, subject=visit.subject, reference=visit.reference, display=visit.display,
         documents=frozen,
@@ -65,15 +66,30 @@ def network_of(connector: str, rooms: Rooms) -> Network:
     return found.network
 
 
-def _frozen(handed: tuple[Handed, ...], network: Network, rooms: Rooms) -> tuple[Frozen, ...]:
+@dataclass(frozen=True, slots=True)
+class _Maker:
+    """What makes documents: the network's form, and the facility in whose name."""
+
+    network: Network
+    facility: Party | None
+    rooms: Rooms
+
+
+async def _facility(actor: Actor, connector: str, rooms: Rooms) -> Party | None:
+    row = await rooms.networks.facilities.of(actor.tenant, connector)
+    return None if row is None else Party(row.service, row.name)
+
+
+def _frozen(handed: tuple[Handed, ...], maker: _Maker) -> tuple[Frozen, ...]:
     made: list[Frozen] = []
     faults: list[Fault] = []
     for place, each in enumerate(handed):
         try:
-            document = _document(each, network, rooms)
-            faults += [Fault(f"documents[{place}].{fault.path}", fault.message) for fault in network.check(document)]
+            document = _document(each, maker)
+            wrong = maker.network.check(document)
+            faults += [Fault(f"documents[{place}].{fault.path}", fault.message) for fault in wrong]
             if not faults:
-                made.append(_kept(document, network))
+                made.append(_kept(document, maker.network))
         except InvalidRequest as invalid:
             faults += [Fault(f"documents[{place}].{fault.path}", fault.message) for fault in invalid.faults]
     if faults:
@@ -81,13 +97,20 @@ def _frozen(handed: tuple[Handed, ...], network: Network, rooms: Rooms) -> tuple
     return tuple(made)
 
 
-def _document(handed: Handed, network: Network, rooms: Rooms) -> Mapping[str, Any]:
+def _document(handed: Handed, maker: _Maker) -> Mapping[str, Any]:
     if handed.document is not None:
         return handed.document
     assert handed.kind is not None
     assert handed.record is not None
+    if maker.facility is None:
+        wanted = (
+            "is written in the name of the clinic's facility: let the operator link it, or hand over a ready document"
+        )
+        raise InvalidRequest(faults=[Fault("record", wanted)])
     try:
-        return network.document_of(handed.kind, handed.record, document=str(new_id()), now=rooms.clock())
+        return maker.network.document_of(
+            handed.kind, handed.record, document=str(new_id()), now=maker.rooms.clock(), facility=maker.facility
+        )
     except ValidationError as invalid:
         raise InvalidRequest(faults=list(_faults(invalid))) from None
 

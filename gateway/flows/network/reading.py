@@ -38,7 +38,7 @@ class Ended(StrEnum):
     DROPPED = "dropped"  # its connection was revoked meanwhile
 
 
-async def read_letter(payload: bytes, rooms: Rooms, takers: Mapping[type, Taker] = TAKERS) -> None:
+async def read_letter(payload: bytes, rooms: Rooms, takers: Mapping[type, Taker] | None = None) -> None:
     """The job of one letter. Raises what its taker raises, and the letter comes again."""
     named = rows.LetterJob.parse(payload)
     async with rooms.store.tenant(named.tenant) as session:
@@ -50,7 +50,7 @@ async def read_letter(payload: bytes, rooms: Rooms, takers: Mapping[type, Taker]
     if connection is None or connection.state == ConnectionState.REVOKED:
         ended = Ended.DROPPED
     else:
-        ended = await _read(clinic, connection, named, row, rooms, takers)
+        ended = await _read(clinic, connection, named, row, rooms, TAKERS if takers is None else takers)
     async with rooms.store.tenant(named.tenant) as session:
         await rows.end(session, named, str(ended))
 

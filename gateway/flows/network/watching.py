@@ -20,6 +20,7 @@ from gateway.flows.rooms import Rooms
 from gateway.ids import new_id
 from gateway.log import Log
 from gateway.network.drift import MEND, WHAT, Drift, Fault, compare
+from gateway.network.lines import Line
 from gateway.network.sessions import LockedOut
 from gateway.store import network as rows
 from gateway.store import notices
@@ -44,6 +45,7 @@ class Trouble:
 class Standing:
     """How a clinic's facility stands at a network, as pages show it."""
 
+    environment: str
     facility: str
     service: str
     name: str
@@ -70,29 +72,29 @@ class Look:
 
 async def watch(rooms: Rooms, *, at_start: bool = False) -> None:
     """Look at every network at which the gateway is registered, where it is time to."""
-    for connector in rooms.networks.known:
+    for line in rooms.networks.lines.values():
         try:
-            if at_start or await _is_due(connector, rooms):
-                await look(connector, rooms)
+            if at_start or await _is_due(line, rooms):
+                await look(line, rooms)
         except Conflict:
             continue  # not registered there: nothing to look at
         except Unavailable as outage:
-            log.warning("bridge_not_looked_at", connector=connector, code=outage.code)
+            log.warning("bridge_not_looked_at", line=line.id, code=outage.code)
         except Exception as failure:  # the other networks are looked at all the same
-            log.error("bridge_look_broke", failure=failure, connector=connector)
+            log.error("bridge_look_broke", failure=failure, line=line.id)
 
 
-async def look(connector: str, rooms: Rooms) -> Look:
+async def look(line: Line, rooms: Rooms) -> Look:
     """Compare, write down what is wrong, and tell whom it concerns. Raises Conflict, Unavailable."""
-    ours = url_of(connector, rooms)
-    facilities = tuple(await rooms.networks.facilities.all(connector))
+    ours = url_of(line.connector, rooms)
+    facilities = tuple(await rooms.networks.facilities.all(line))
     try:
-        bridge = await rooms.networks.asking.bridge(connector)
+        bridge = await rooms.networks.asking.bridge(line.id)
     except LockedOut:
         found = Look(None, ours, Drift((Fault.LOCKED_OUT,)), facilities)
     else:
         found = Look(bridge, ours, compare(bridge, ours, [each.service for each in facilities]), facilities)
-    await _noted(connector, found, rooms)
+    await _noted(line, found, rooms)
     return found
 
 
@@ -106,7 +108,9 @@ async def standing_of(tenant: UUID, connector: str, rooms: Rooms) -> Standing | 
     row = await rooms.networks.facilities.of(tenant, connector)
     if row is None:
         return None
-    return Standing(row.facility, row.service, row.name, row.since, row.looked_at, troubles(row.faults))
+    return Standing(
+        row.environment, row.facility, row.service, row.name, row.since, row.looked_at, troubles(row.faults)
+    )
 
 
 def troubles(codes: Sequence[str]) -> tuple[Trouble, ...]:
@@ -115,34 +119,34 @@ def troubles(codes: Sequence[str]) -> tuple[Trouble, ...]:
     return tuple(Trouble(str(fault), WHAT[fault], MEND[fault]) for fault in known)
 
 
-async def _is_due(connector: str, rooms: Rooms) -> bool:
+async def _is_due(line: Line, rooms: Rooms) -> bool:
     async with rooms.store.tenant(OPERATOR) as session:
-        row = await rows.bridge(session, OPERATOR, connector)
+        row = await rows.bridge(session, OPERATOR, line.id)
     if row is None:
         return True
-    facilities = await rooms.networks.facilities.all(connector)
+    facilities = await rooms.networks.facilities.all(line)
     wrong = bool(row.faults) or any(each.faults for each in facilities)
     return rooms.clock() - row.looked_at >= (_SOON if wrong else _EVERY)
 
 
-async def _noted(connector: str, found: Look, rooms: Rooms) -> None:
+async def _noted(line: Line, found: Look, rooms: Rooms) -> None:
     now = rooms.clock()
     faults = [str(fault) for fault in found.drift.bridge]
     async with rooms.store.tenant(OPERATOR) as session:
-        before = await rows.bridge(session, OPERATOR, connector)
+        before = await rows.bridge(session, OPERATOR, line.id)
         since = before.since if before is not None and before.faults == faults else now
-        await rows.put_bridge(session, OPERATOR, connector, rows.BridgeRow(faults, since, now))
+        await rows.put_bridge(session, OPERATOR, line.id, rows.BridgeRow(faults, since, now))
     count = len(faults) + sum(len(each) for each in found.drift.services.values())
-    metrics.drift(connector, count)
+    metrics.drift(line.id, count)
     if found.drift:
         affected = sum(1 for each in found.facilities if found.drift.of(each.service))
         codes = sorted(
             {str(fault) for each in found.facilities for fault in found.drift.of(each.service)} | set(faults)
         )
-        log.error("bridge_drifted", connector=connector, faults=codes, clinics=affected)
+        log.error("bridge_drifted", line=line.id, faults=codes, clinics=affected)
     for each in found.facilities:
         try:
-            await _told(connector, each, found.drift.of(each.service), rooms)
+            await _told(line.connector, each, found.drift.of(each.service), rooms)
         except GatewayError as failure:
             log.error("clinic_not_told_of_drift", failure=failure, tenant=each.tenant)
 

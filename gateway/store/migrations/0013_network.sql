@@ -2,9 +2,10 @@
 -- facility is whose, and the letters that it sends.
 
 -- What is the whole gateway's stands under the nil tenant, as the registrations at vendors do.
+-- A line is one environment of one network: it has a registration, a session and facilities of its own.
 CREATE TABLE network_sessions (
     tenant      uuid NOT NULL,
-    connector   text NOT NULL,
+    line        text NOT NULL,              -- as `connector@environment`
     sealed      bytea,                      -- the token; null until there is one
     generation  integer NOT NULL DEFAULT 0, -- grows with each token that is stored
     received_at timestamptz,
@@ -14,22 +15,23 @@ CREATE TABLE network_sessions (
     troubles    integer NOT NULL DEFAULT 0, -- times in a row that the network was out of order
     retry_at    timestamptz,                -- nobody asks before then
     code        text,                       -- what became of the last one, where it was not taken
-    PRIMARY KEY (tenant, connector)
+    PRIMARY KEY (tenant, line)
 );
 
 CREATE TABLE network_bridges (              -- how the network's file on us compares with what we are
     tenant      uuid NOT NULL,
-    connector   text NOT NULL,
+    line        text NOT NULL,
     faults      text[] NOT NULL,            -- codes; none where all is as it should be
     since       timestamptz NOT NULL,       -- that it is so
     looked_at   timestamptz NOT NULL,
-    PRIMARY KEY (tenant, connector)
+    PRIMARY KEY (tenant, line)
 );
 
 CREATE TABLE network_facilities (
     tenant      uuid NOT NULL,
     connector   text NOT NULL,
     connection  uuid NOT NULL,
+    environment text NOT NULL,
     facility    text NOT NULL,              -- as the register of facilities names it
     service     text NOT NULL,              -- as the network's messages name it
     name        text NOT NULL,              -- as the network has it on file
@@ -38,7 +40,7 @@ CREATE TABLE network_facilities (
     looked_at   timestamptz NOT NULL,
     PRIMARY KEY (tenant, connector)
 );
-CREATE UNIQUE INDEX network_facilities_service ON network_facilities (connector, service); -- a facility is one clinic's
+CREATE UNIQUE INDEX network_facilities_service ON network_facilities (connector, environment, service); -- one clinic's
 
 CREATE TABLE network_letters (
     tenant      uuid NOT NULL,
@@ -68,17 +70,18 @@ BEGIN
 END $$;
 
 -- Questions that come before a tenant is known: a letter names a facility and nothing else.
-CREATE FUNCTION gateway_facility_owner(p_connector text, p_service text) RETURNS TABLE (tenant uuid, connection uuid)
+CREATE FUNCTION gateway_facility_owner(p_connector text, p_environment text, p_service text) RETURNS TABLE (tenant uuid, connection uuid)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT f.tenant, f.connection FROM network_facilities f WHERE f.connector = p_connector AND f.service = p_service
+    SELECT f.tenant, f.connection FROM network_facilities f
+    WHERE f.connector = p_connector AND f.environment = p_environment AND f.service = p_service
 $$;
 
--- Every clinic's facility at one network: what the network's file is compared with.
-CREATE FUNCTION gateway_facilities(p_connector text)
+-- Every clinic's facility on one line: what the network's file is compared with.
+CREATE FUNCTION gateway_facilities(p_connector text, p_environment text)
 RETURNS TABLE (tenant uuid, connection uuid, facility text, service text, name text, faults text[])
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT f.tenant, f.connection, f.facility, f.service, f.name, f.faults FROM network_facilities f
-    WHERE f.connector = p_connector ORDER BY f.service
+    WHERE f.connector = p_connector AND f.environment = p_environment ORDER BY f.service
 $$;
 
 -- Letters that are older and not worked off: their job was lost, or fails.

@@ -282,6 +282,9 @@ class ActionAnswer(Told):
     repeat: str
     channel: Channel | None = Field(description="The way on which it reaches a person, who must have consented.")
     message: bool = Field(description="It says what a template of the clinic's says: PUT /v1/templates/{name}.")
+    inner: bool = Field(
+        description="Only the gateway makes it, as a step of an exchange with a network; no caller can."
+    )
     fields: list[FieldAnswer]
     answer: list[FieldAnswer]
     scope: str = Field(description="The scope of ours that a caller needs.")

@@ -81,6 +81,7 @@ def _action(action: Action) -> ActionAnswer:
         repeat=str(action.repeat),
         channel=action.channel,
         message=action.message,
+        inner=action.inner,
         fields=fields_of(action.shape),
         answer=fields_of(action.answer),
         scope=str(Scope(Area.CALLS, Verb.WRITE, tuple(action.path.split("/")))),

@@ -72,6 +72,7 @@ async def show(visit: Visit) -> View:
         "optional": _optional(connector, clinic),
         "free_text": _free_text(connector, clinic),
         "by_api": _by_page(connector),
+        "by_operator": _by_operator(connector),
         "log": f"/auditor?connector={connector.id}" if visit.may(_LOG) else "",
         **await _health(visit, connector),
     }
@@ -88,13 +89,13 @@ async def add(visit: Visit) -> Go:
         raise Conflict("this integration is connected by API for now")
     wish = Wish(
         connector=connector.id,
-        secret=form.text("credential.secret"),
+        secret=None if _by_operator(connector) else form.text("credential.secret"),
         features=frozenset(form.all("features")),
         account=form.text("account") or None,
         withheld=tuple(form.all("withheld")),
         settings={name: text for name in manifest.settings if (text := form.text(f"settings.{name}"))},
     )
-    faults = list(_missing(wish))
+    faults = list(_missing(wish, by_operator=_by_operator(connector)))
     try:
         if not faults:
             await connect(visit.actor, wish, visit.rooms)
@@ -104,13 +105,14 @@ async def add(visit: Visit) -> Go:
             raise
     if faults:
         raise InvalidRequest(faults=faults)
-    return Go(at_home(connector), Said(f"{manifest.title} is connected. What is switched on may leave from now on."))
+    said = _OPERATOR_NEXT if _by_operator(connector) else "{} is connected. What is switched on may leave from now on."
+    return Go(at_home(connector), Said(said.format(manifest.title)))
 
 
-def _missing(wish: Wish) -> Iterator[Fault]:
+def _missing(wish: Wish, *, by_operator: bool) -> Iterator[Fault]:
     if not wish.features:
         yield Fault("features", "Switch on at least one feature above: nothing else may leave.")
-    if not wish.secret:
+    if not wish.secret and not by_operator:
         yield Fault("credential.secret", "Paste the key here.")
 
 
@@ -170,6 +172,7 @@ _GIVEN_BACK: Final = (
     "Every call is refused from now on. The tokens are given back to the vendor and destroyed here. That is final: to use it "
     "again, connect anew. What was disclosed stays in the log."
 )
+_OPERATOR_NEXT: Final = "{} waits for the gateway's operator, who links your facility. Nothing leaves until then."
 _GIVEN_BACK_SAID: Final = "{} is revoked; its tokens are given back to the vendor and destroyed here."
 
 
@@ -214,6 +217,11 @@ async def act(visit: Visit, *, name: str) -> Go:
 def _by_page(connector: Connector) -> bool:
     """Whether it is connected on the vendor's own page, and holds tokens instead of a key."""
     return connector.manifest.credential.kind is CredentialKind.OAUTH2
+
+
+def _by_operator(connector: Connector) -> bool:
+    """Whether the vendor knows the gateway alone, and its operator links the clinic's account."""
+    return connector.manifest.credential.kind is CredentialKind.SESSION
 
 
 def _check(deed: _Deed, connection: Connection) -> None:

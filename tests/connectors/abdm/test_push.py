@@ -140,6 +140,22 @@ async def test_a_large_record_that_is_another_than_announced_lacks_its_end() -> 
     assert not given.endswith(b'"}]}')
 
 
+async def test_a_page_that_nobody_wants_any_more_lets_its_record_go() -> None:
+    let_go = []
+
+    async def chunks() -> AsyncIterator[bytes]:
+        try:
+            while True:
+                yield bytes(100_000)
+        finally:
+            let_go.append(True)
+
+    making = PAGE.body(Entry("V", 1 << 30, ""), chunks, PEER).chunks()
+    await anext(making)
+    await making.aclose()  # type: ignore[attr-defined]
+    assert let_go == [True]
+
+
 @pytest.mark.parametrize(
     ("public", "nonce"), [(b"\x04" + bytes(64), ASKING.nonce), (ASKING.public, bytes(16)), (b"", ASKING.nonce)]
 )

@@ -174,7 +174,7 @@ def dates_of(document):
     return None
 
 
-def document_of(kind, record, *, document, now):
+def document_of(kind, record, *, document, now, facility):
     return {}
 
 

@@ -202,3 +202,23 @@ async def test_every_answer_is_for_its_caller_only(api: Api) -> None:
     assert response.headers["cache-control"] == "no-store"
     assert response.headers["x-content-type-options"] == "nosniff"
     assert not [name for name in response.headers if name.startswith("access-control")]
+
+
+@pytest.mark.parametrize("path", ["/v1/calls", "/v1/decisions"])
+async def test_an_action_that_only_the_gateway_makes_is_to_a_host_one_that_there_is_not(api: Api, path: str) -> None:
+    asked = {"connector": "abdm", "purpose": "TREAT", "payload": {"answers": "x", "consent": "y"}}
+    inner = problem(await api.post(path, {**asked, "action": "answer_consent"}), 404, "not_found")
+    unknown = problem(await api.post(path, {**asked, "action": "answer_kontent"}), 404, "not_found")
+    for document in (inner, unknown):
+        del document["request_id"]
+    assert inner == unknown
+    assert (await api.post(path, {**asked, "action": "read_profile", "payload": {}})).status_code != 404
+
+
+async def test_the_catalog_says_what_the_gateway_itself_tells_a_network(api: Api) -> None:
+    connectors = {each["id"]: each for each in (await api.get("/v1/catalog")).json()["connectors"]}
+    actions = {each["name"]: each for each in connectors["abdm"]["actions"]}
+    assert actions["push_record"]["inner"]
+    assert not actions["read_profile"]["inner"]
+    features = {each["name"]: each["actions"] for each in connectors["abdm"]["features"]}
+    assert "push_record" in features["records"]
