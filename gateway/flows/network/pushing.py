@@ -23,6 +23,7 @@ from gateway.errors import Unavailable
 from gateway.flows.bearer import bearer_for
 from gateway.flows.challenge import route_of
 from gateway.flows.delivery import judge
+from gateway.flows.network.keeping import network_of
 from gateway.flows.network.made import made
 from gateway.flows.network.releasing import Basis, Errand, Step, basis_of, call_of, decided, intent_of
 from gateway.flows.rooms import Rooms
@@ -139,7 +140,7 @@ async def _sent(errand: Errand, entry: EntryRow, parcel: _Parcel, rooms: Rooms) 
     """Let it leave, and say what came of it."""
     wanted, document, connection = errand.wanted, parcel.document, parcel.basis.connection
     assert wanted is not None
-    network = rooms.networks.known[errand.row.connector]
+    network = network_of(errand.row.connector, rooms)
     token = await _token(parcel.basis, rooms)
     record = Entry(document.context_reference, document.length, document.digest)
     place = Place(entry.number, errand.row.pages or 1, rooms.clock(), connection.settings)
