@@ -85,7 +85,7 @@ class Site:
 
     async def _answered(self, page: Page, request: Request, asked: str) -> Response:
         """The steps in their order; no form is read before its sender may send it."""
-        session = await self._session(request)
+        session = await self._session(request, seen=not page.quiet)
         if page.needs is not Gate.OPEN and (session is None or session.waits):
             return self._to_sign_in(request)
         _let_in(page, session)
@@ -100,9 +100,9 @@ class Site:
             visit, found = await self._once_more(page, visit, error)
         return await self._response(page, visit, found, asked)
 
-    async def _session(self, request: Request) -> Session | None:
+    async def _session(self, request: Request, *, seen: bool = True) -> Session | None:
         token = token_in(request, self._cookies.session)
-        return await self._rooms.people.sessions.find(token) if token is not None else None
+        return await self._rooms.people.sessions.find(token, seen=seen) if token is not None else None
 
     async def _visit(self, page: Page, request: Request, session: Session | None, asked: str) -> Visit:
         origin, prefix = origin_of(request, self._settings.public_url)
@@ -191,7 +191,7 @@ class Site:
     async def _written(self, page: Page | None, visit: Visit, view: View) -> str:
         template = view.template or (page.template if page is not None else None) or "problem.html"
         words = {
-            **await self._around(visit),
+            **await self._around(visit, tells=page is None or not page.quiet),
             "title": view.title or (page.title if page is not None else ""),
             "wide": page is not None and page.wide,
             "faults": visit.faults,
@@ -201,7 +201,7 @@ class Site:
         }
         return self._dress.page(template, words)
 
-    async def _around(self, visit: Visit) -> dict[str, Any]:
+    async def _around(self, visit: Visit, *, tells: bool) -> dict[str, Any]:
         """What the base template shows around every page."""
         session = visit.session if visit.session is not None and not visit.session.waits else None
         words: dict[str, Any] = {"csrf": form_token(visit.cookie), "session": session, "may": visit.may, "said": None}
@@ -210,8 +210,8 @@ class Site:
             words["tabs"] = [tab for tab in self._tabs if includes(session.actor.scopes, tab.needs)]
             words["clinic"] = (await self._rooms.connections.clinic(session.tenant)).name
             words["role_title"] = TITLES[session.role]
-            words["said"] = session.said
-            if session.said is not None:
+            words["said"] = session.said if tells else None
+            if session.said is not None and tells:
                 await self._rooms.people.sessions.say(session, None)
         return words
 

@@ -15,14 +15,17 @@ import orjson
 from connectors.told import Identifier, ProfileShared, Proof, Setback
 from gateway.calls import Actor
 from gateway.connections import Clinic
-from gateway.errors import NotFound
+from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.flows.network.heard import Heard
+from gateway.flows.network.keeping import network_of
+from gateway.flows.network.marks import mark_of
 from gateway.flows.network.telling import Word, tell
 from gateway.flows.rooms import Rooms
 from gateway.ids import new_id
 from gateway.records.patients import key_of
 from gateway.store import desks as rows
 from gateway.store.desks import PlaceRow
+from scopes.fault import Fault
 from scopes.quiet import zone_of
 from scopes.vocabulary import Purpose
 
@@ -30,6 +33,7 @@ LASTS: Final = timedelta(minutes=30)
 KEPT: Final = timedelta(hours=24)
 _SEALED_AS: Final = "profile"
 _PROFILE: Final = "PROFILE_SHARE"
+_MOST_IN_A_DAY: Final = 1_000
 
 
 async def shared(heard: Heard, told: ProfileShared, rooms: Rooms) -> None:
@@ -43,6 +47,33 @@ async def shared(heard: Heard, told: ProfileShared, rooms: Rooms) -> None:
         payload |= {"token_number": str(place.number), "lasts_seconds": left}
     word = Word("answer_share", payload, Purpose.PATADMIN)
     await tell(heard.tenant, heard.connector, word, rooms, key=f"{heard.request_id}:answer_share")
+
+
+async def queue(actor: Actor, connector: str, rooms: Rooms) -> list[tuple[PlaceRow, dict[str, object]]]:
+    """Today's queue at a network by the clinic's clock, by counter and number, with what was shared. The look is recorded."""
+    clinic = await rooms.connections.clinic(actor.tenant)
+    found = await _today(clinic, connector, rooms)
+    await rooms.ledger.accessed(actor, what="desk", query={}, count=len(found))
+    return [(row, opened(clinic, row)) for row in found]
+
+
+async def mark(tenant: UUID, connector: str, rooms: Rooms) -> str:
+    """Another word as soon as the queue is another; opens nothing, so that asking for it is no look at anybody."""
+    found = await _today(await rooms.connections.clinic(tenant), connector, rooms)
+    return mark_of((row.id, row.seen_at) for row in found)
+
+
+async def code_of(tenant: UUID, connector: str, counter: str, rooms: Rooms) -> str:
+    """What the code at a counter says. Raises Conflict where the clinic has no facility there, InvalidRequest."""
+    facility = await rooms.networks.facilities.of(tenant, connector)
+    if facility is None:
+        raise Conflict("the clinic's facility is not linked yet", fix="The gateway's operator links it.")
+    try:
+        return network_of(connector, rooms).scanned_text(facility.environment, facility.service, counter)
+    except ValueError:
+        raise InvalidRequest(
+            faults=[Fault("counter", "Name it by 1 to 20 letters and digits, such as desk1.")]
+        ) from None
 
 
 async def waiting(actor: Actor, rooms: Rooms, *, at_most: int = 200) -> list[tuple[PlaceRow, dict[str, object]]]:
@@ -65,6 +96,14 @@ def opened(clinic: Clinic, row: PlaceRow) -> dict[str, object]:
     """What somebody shared."""
     profile: dict[str, object] = orjson.loads(clinic.keyring.open(row.sealed, purpose=_SEALED_AS, row=str(row.id)))
     return profile
+
+
+async def _today(clinic: Clinic, connector: str, rooms: Rooms) -> list[PlaceRow]:
+    now = rooms.clock()
+    async with rooms.store.tenant(clinic.tenant) as session:
+        found = await rows.waiting(session, clinic.tenant, now - KEPT, _MOST_IN_A_DAY)
+    today = [row for row in found if row.connector == connector and row.day == _day(clinic, now)]
+    return sorted(today, key=lambda row: (row.counter, row.number))
 
 
 async def _placed(heard: Heard, told: ProfileShared, rooms: Rooms) -> PlaceRow:

@@ -9,6 +9,7 @@ from gateway.web.settings import (
     integration_grant,
     integrations,
     map_page,
+    network,
     policy,
     subprocessors,
     templates,
@@ -25,6 +26,7 @@ PAGES = (
     # A connector's path may hold slashes, so what stands after it is looked for first.
     *integration_grant.PAGES,
     *integration_callback.PAGES,
+    *network.PAGES,
     *integration.PAGES,
 )
 TABS = (

@@ -73,6 +73,7 @@ async def show(visit: Visit) -> View:
         "free_text": _free_text(connector, clinic),
         "by_api": _by_page(connector),
         "by_operator": _by_operator(connector),
+        "at_network": connector.network is not None and connection is not None,
         "log": f"/auditor?connector={connector.id}" if visit.may(_LOG) else "",
         **await _health(visit, connector),
     }
