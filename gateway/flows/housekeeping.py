@@ -12,7 +12,6 @@ import asyncpg
 from gateway.errors import Unavailable
 from gateway.flows import inbound
 from gateway.flows.expiring import tell_of_expiring
-from gateway.flows.network import desk
 from gateway.flows.rooms import Rooms
 from gateway.log import Log
 from gateway.store import (
@@ -36,6 +35,7 @@ ROWS_KEPT: Final = timedelta(days=90)  # what was delivered where and when, afte
 NOTICES_KEPT: Final = timedelta(days=400)
 REPLIES_KEPT: Final = timedelta(hours=24)
 REACHES_KEPT: Final = timedelta(days=400)  # longer than any cap looks back
+PLACES_KEPT: Final = desks.KEPT
 LETTERS_KEPT: Final = timedelta(days=30)  # longer than any network repeats one
 ATTEMPTS_KEPT: Final = timedelta(days=30)
 _QUEUE_LOG_KEPT: Final = timedelta(days=1)
@@ -85,7 +85,7 @@ async def keep_one(tenant: UUID, rooms: Rooms) -> None:
         await callbacks.purge(connection, tenant, now - inbound.KEPT)
         await letters.purge(connection, tenant, now - LETTERS_KEPT)
         await links.purge(connection, tenant, now - LETTERS_KEPT)
-        await desks.purge(connection, tenant, now - desk.KEPT)
+        await desks.purge(connection, tenant, now - PLACES_KEPT)
         await replies.drop(connection, tenant, now - REPLIES_KEPT)
         await waiting.drop(connection, tenant, now - ROWS_KEPT)
         await reaches.drop(connection, tenant, now - REACHES_KEPT)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
 
+KEPT = timedelta(hours=24)  # and the profile that was shared with it
 _LOCK_CLASS = 7305
 _COLUMNS = "id, connector, counter, day, number, address, sealed, at, expires_at, seen_at"
 

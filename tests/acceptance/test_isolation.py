@@ -28,7 +28,8 @@ from gateway.calls import Actor, Call
 from gateway.flows.broker import broker
 from gateway.people import Role
 from gateway.people.vouching import Voucher
-from gateway.records import Frozen, NewContext, NewPatient
+from gateway.records import Context, Frozen, NewContext, NewPatient
+from gateway.store import desks, links
 from gateway.store.pool import SET_TENANTS
 from gateway.templates import NewTemplate
 from gateway.web.api.app import OPERATIONS
@@ -74,6 +75,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/consents/search": {"subject": "patient-4712"},
     "/v1/patients": {"subject": "patient-4712", "name": "Asha Rao", "gender": "F", "year_of_birth": 1988},
     "/v1/patients/search": {"subject": "patient-4712"},
+    "/v1/patients/invite": {"connector": "abdm", "subject": "patient-4712"},
     "/v1/care-contexts": {
         "connector": "abdm", "subject": "patient-4711", "reference": "visit-2", "display": "Visit",
         "documents": [{"document": {"resourceType": "Bundle"}}],
@@ -190,7 +192,25 @@ async def _recorded(served: Served, operator: Actor) -> str:
         connector="abdm", subject="patient-4711", reference="visit-1", display="Visit", documents=(document,)
     )
     context, _ = await records.keep(operator, visit)
+    await _linked(served, operator, context)
     return str(context.id)
+
+
+async def _linked(served: Served, operator: Actor, context: Context) -> None:
+    """Rows of a visit on its way to the network, of a patient's own attempt and of the queue at the desk."""
+    at, tenant, subject = datetime.now(UTC), operator.tenant, context.subject
+    later = at + timedelta(hours=1)
+    async with served.house.rooms.store.tenant(tenant) as session:
+        asked = links.RequestRow(uuid4(), "abdm", "link_contexts", subject, [context.id], 1, at, later)
+        await links.ask(session, tenant, asked)
+        await links.put_token(session, tenant, "abdm", subject, b"sealed", (at, later))
+        await links.want(session, tenant, [links.LinkRow(context.id, subject, "wanted", ["Prescription"], at)])
+        attempt = links.AttemptRow(
+            uuid4(), "abdm", str(uuid4()), subject, b"a", [context.id], "shown", None, 0, at, later
+        )
+        await links.attempt(session, tenant, attempt)
+        place = desks.PlaceRow(uuid4(), "abdm", "A1", at.date(), 1, b"a", b"sealed", at, later)
+        await desks.add(session, tenant, place)
 
 
 async def _stands(clinic: Caller, endpoint: str) -> dict[str, str]:

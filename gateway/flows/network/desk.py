@@ -27,7 +27,6 @@ from scopes.quiet import zone_of
 from scopes.vocabulary import Purpose
 
 LASTS: Final = timedelta(minutes=30)
-KEPT: Final = timedelta(hours=24)
 _SEALED_AS: Final = "profile"
 _PROFILE: Final = "PROFILE_SHARE"
 
@@ -49,7 +48,7 @@ async def waiting(actor: Actor, rooms: Rooms, *, at_most: int = 200) -> list[tup
     """Who shared a profile lately, the first to come first, with what they shared. The look is recorded."""
     clinic = await rooms.connections.clinic(actor.tenant)
     async with rooms.store.tenant(actor.tenant) as session:
-        found = await rows.waiting(session, actor.tenant, rooms.clock() - KEPT, at_most)
+        found = await rows.waiting(session, actor.tenant, rooms.clock() - rows.KEPT, at_most)
     await rooms.ledger.accessed(actor, what="desk", query={}, count=len(found))
     return [(row, opened(clinic, row)) for row in found]
 
