@@ -31,6 +31,7 @@ from gateway.ledger.log import Ledger
 from gateway.ledger.proofs import Proofs
 from gateway.ledger.writer import Writer
 from gateway.log import Log
+from gateway.network.artefacts import Artefacts
 from gateway.network.lines import Line, Send, id_of
 from gateway.network.room import Networks
 from gateway.network.sessions import Login
@@ -136,6 +137,7 @@ async def opened(
             kinds=Kinds(registry),
             connections=connections,
             consents=consents,
+            artefacts=Artefacts(store, connections, consents, clock=clock),
             contacts=Contacts(store, consents, clock=clock),
             agreements=Agreements(store, connections, clock=clock),
             records=Records(store, connections, subjects, clock=clock),

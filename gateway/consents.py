@@ -24,8 +24,8 @@ from gateway.errors import NotFound
 from gateway.ids import new_id
 from gateway.ledger.entry import timestamp
 from gateway.ledger.writer import Draft, append_within
+from gateway.store import artefacts, reaches
 from gateway.store import consents as rows
-from gateway.store import reaches
 from gateway.store.consents import ConsentRow
 from gateway.store.pool import Store
 from gateway.store.reaches import PlaceRow
@@ -126,7 +126,7 @@ class Consents:
             expires_at=new.expires_at, withdrawn_at=None, time_zone=new.time_zone,
         )  # fmt: skip
         async with self._store.tenant(tenant) as connection:
-            await self._give_within(connection, actor, row, new.evidence, clinic)
+            await self.give_within(connection, actor, row, new.evidence.written(), clinic)
         self._connections.forget(tenant)
         return row
 
@@ -139,20 +139,21 @@ class Consents:
             id=new_id(), channels=[str(channel)], given_at=evidence.when, withdrawn_at=None, stopped=False
         )
         await rows.keep_back(connection, actor.tenant, row.id)
-        await self._give_within(connection, actor, again, evidence, clinic)
+        await self.give_within(connection, actor, again, evidence.written(), clinic)
 
-    async def _give_within(
-        self, connection: asyncpg.Connection, actor: Actor, row: ConsentRow, evidence: Evidence, clinic: Clinic
+    async def give_within(
+        self, connection: asyncpg.Connection, actor: Actor, row: ConsentRow, evidence: bytes, clinic: Clinic
     ) -> None:
-        written, salt = evidence.written(), secrets.token_bytes(_SALT_BYTES)
+        """Record a consent in the caller's transaction, who then forgets the clinic."""
+        salt = secrets.token_bytes(_SALT_BYTES)
         entry = {
             **_about(actor, row, "given"),
-            "evidence": hashlib.sha256(salt + written).hexdigest(),
+            "evidence": hashlib.sha256(salt + evidence).hexdigest(),
             "from": timestamp(row.given_at),
         }
         if row.expires_at is not None:
             entry["until"] = timestamp(row.expires_at)
-        sealed = clinic.keyring.seal(written, purpose=_EVIDENCE, row=str(row.id))
+        sealed = clinic.keyring.seal(evidence, purpose=_EVIDENCE, row=str(row.id))
         await rows.add(connection, actor.tenant, row, evidence=sealed, salt=salt)
         await append_within(connection, Draft(actor.tenant, "consent", self._clock(), entry))
 
@@ -163,9 +164,18 @@ class Consents:
         self._connections.forget(actor.tenant)
 
     async def withdraw_within(
-        self, connection: asyncpg.Connection, actor: Actor, consent: UUID, *, stopped: bool = False
+        self,
+        connection: asyncpg.Connection,
+        actor: Actor,
+        consent: UUID,
+        *,
+        stopped: bool = False,
+        by: str = artefacts.BY_CLINIC,
     ) -> None:
-        """The same in the caller's transaction, who then forgets the clinic. What a STOP takes a START may give again."""
+        """The same in the caller's transaction, who then forgets the clinic. What a STOP takes a START may give again.
+
+        Of a consent at a network (scopes/artefact.py) what it said is destroyed with it.
+        """
         tenant, now = actor.tenant, self._clock()
         row = await rows.lock(connection, tenant, consent)
         if row is None:
@@ -173,8 +183,17 @@ class Consents:
         if row.withdrawn_at is None:
             await rows.withdraw(connection, tenant, consent, at=now, stopped=stopped)
             await append_within(connection, Draft(tenant, "consent", now, _about(actor, row, "withdrawn")))
+            await artefacts.end(connection, tenant, consent, artefacts.Ending("revoked", now, by))
         elif row.stopped and not stopped:
             await rows.keep_back(connection, tenant, consent)
+
+    async def expire_within(self, connection: asyncpg.Connection, actor: Actor, consent: UUID, *, by: str) -> None:
+        """Let a consent at a network expire now, in the caller's transaction, who then forgets the clinic."""
+        tenant, now = actor.tenant, self._clock()
+        row = await rows.lock(connection, tenant, consent)
+        if row is not None and await artefacts.end(connection, tenant, consent, artefacts.Ending("expired", now, by)):
+            await rows.expire(connection, tenant, consent, at=now)
+            await append_within(connection, Draft(tenant, "consent", now, _about(actor, row, "expired")))
 
     async def one(self, tenant: UUID, consent: UUID) -> ConsentRow:
         """One consent. Raises NotFound."""
@@ -191,7 +210,9 @@ class Consents:
 
 
 def faults_of(new: NewConsent, now: datetime) -> Iterator[Fault]:
-    """What is wrong with the times of a consent that is to be recorded."""
+    """What is wrong with a consent that is to be recorded by hand."""
+    if Channel.RECORDS in new.channels:
+        yield Fault("channels", "records are consented to at their network, by the patient")
     if new.evidence.when > now + _PATIENCE:
         yield Fault("evidence.when", "must not lie in the future")
     if new.expires_at is not None and new.expires_at <= max(now, new.evidence.when):

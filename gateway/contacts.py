@@ -27,6 +27,7 @@ from gateway.store import consents as consent_rows
 from gateway.store import contacts as rows
 from gateway.store.consents import ConsentRow
 from gateway.store.pool import Store
+from scopes.consent import Channel
 from scopes.decision import Standing
 
 _REMEMBERED: Final = 50_000
@@ -80,7 +81,7 @@ class Contacts:
         taken = 0
         for subject in await rows.subjects(connection, tenant, lookup):
             for row in await consent_rows.of_subject(connection, tenant, subject):
-                if row.withdrawn_at is None:
+                if row.withdrawn_at is None and Channel.RECORDS not in row.channels:  # that reaches nobody
                     await self._consents.withdraw_within(connection, _gateway(tenant), row.id, stopped=True)
                     taken += 1
         if not taken:  # nobody's consent is known, and the STOP counts all the same

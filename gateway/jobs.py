@@ -20,7 +20,7 @@ import asyncpg
 
 from gateway.errors import Unavailable
 from gateway.flows import due, housekeeping, inbound, lane, leave, tally, tokens
-from gateway.flows.network import asking, linking, reading, watching
+from gateway.flows.network import artefacts, asking, linking, reading, transfers, watching
 from gateway.flows.rooms import Rooms
 from gateway.flows.settle import StillUnderWay
 from gateway.log import Log
@@ -134,6 +134,7 @@ class Jobs:
         loop.entrypoint(queue.CALLBACK, accepts_context=False)(self._callback)
         loop.entrypoint(queue.WAITING, accepts_context=False)(self._waiting)
         loop.entrypoint(queue.LETTER, accepts_context=False)(self._letter)
+        loop.entrypoint(queue.TRANSFER, accepts_context=False)(self._transfer)
         loop.schedule("stranded", _EVERY_MINUTE, accepts_context=False)(self._stranded)
         loop.schedule("tallies", _EVERY_MINUTE, accepts_context=False)(self._tallies)
         loop.schedule("callbacks", _EVERY_TEN_MINUTES, accepts_context=False)(self._callbacks)
@@ -142,6 +143,7 @@ class Jobs:
         loop.entrypoint(queue.NETWORK, accepts_context=False)(self._network)
         loop.schedule("requests", _EVERY_MINUTE, accepts_context=False)(self._requests)
         loop.schedule("letters", _EVERY_MINUTE, accepts_context=False)(self._letters)
+        loop.schedule("transfers", _EVERY_MINUTE, accepts_context=False)(self._transfers)
         loop.schedule("bridges", _EVERY_TEN_MINUTES, accepts_context=False)(self._bridges)
         loop.schedule("housekeeping", _EVERY_HOUR, accepts_context=False)(self._housekeeping)
         return loop
@@ -164,13 +166,8 @@ class Jobs:
             raise RetryRequested
 
     async def _look_after(self, named: queue.LaneJob) -> None:
-        key = (named.tenant, named.endpoint)
-        turn = self._turns.get(key) or asyncio.Lock()
-        self._turns[key] = turn
-        async with turn:
-            await self._until_done(
-                lambda: lane.work(named, self._rooms, stopping=self._stopping.is_set), named.endpoint
-            )
+        work = self._until_done(lambda: lane.work(named, self._rooms, stopping=self._stopping.is_set), named.endpoint)
+        await self._in_turn((named.tenant, named.endpoint), work)
 
     async def _until_done(self, work: Callable[[], Awaitable[None]], about: UUID) -> None:
         """Work, again after a pause where it fails: nothing is left lying."""
@@ -198,6 +195,17 @@ class Jobs:
     async def _letter(self, job: Job) -> None:
         """Work a network's letter off; what it causes may be a call, too."""
         await self._carried(reading.read_letter(job.payload or b"", self._rooms), job)
+
+    async def _transfer(self, job: Job) -> None:
+        """Work on a request for records; its job is alone in this gateway, since it may come while its first run goes on."""
+        named = queue.TransferJob.parse(job.payload or b"")
+        await self._carried(self._in_turn((named.tenant, named.transfer), transfers.carry(named, self._rooms)), job)
+
+    async def _in_turn(self, key: tuple[UUID, UUID], work: Awaitable[None]) -> None:
+        turn = self._turns.get(key) or asyncio.Lock()
+        self._turns[key] = turn
+        async with turn:
+            await work
 
     async def _carried(self, work: Coroutine[Any, Any, None], job: Job) -> None:
         task = asyncio.create_task(self._or_later(work, job))
@@ -249,6 +257,10 @@ class Jobs:
 
     async def _letters(self, _schedule: Any) -> None:
         await self._kept_house(reading.wake_letters)
+
+    async def _transfers(self, _schedule: Any) -> None:
+        await self._kept_house(transfers.wake_stranded)
+        await self._kept_house(artefacts.end_overdue)
 
     async def _bridges(self, _schedule: Any) -> None:
         await self._kept_house(watching.watch)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from scopes.vocabulary import Purpose, Reason
 
@@ -16,6 +17,12 @@ class Channel(StrEnum):
     EMAIL = "email"
     VOICE = "voice"
     PORTAL = "portal"
+    RECORDS = "records"
+    """A network of health records, where the person consents themselves: nobody is reached, and nobody records it by hand."""
+
+
+REACHING: Final = tuple(channel for channel in Channel if channel is not Channel.RECORDS)
+"""The channels on which the clinic itself reaches people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

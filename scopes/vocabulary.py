@@ -123,6 +123,13 @@ class Reason(StrEnum):
     SUBJECT_OBJECTED = "subject_objected"
     TEMPLATE_UNREGISTERED = "template_unregistered"
     RATE_LIMITED = "rate_limited"
+    RANGE_NOT_COVERED = "range_not_covered"
+    RECORD_NOT_NAMED = "record_not_named"
+    RECORD_KIND_NOT_COVERED = "record_kind_not_covered"
+    RECORD_DATE_NOT_COVERED = "record_date_not_covered"
+    RECIPIENT_UNNAMED = "recipient_unnamed"
+    ADDRESS_NOT_ALLOWED = "address_not_allowed"
+    KEY_UNUSABLE = "key_unusable"
 
 
 class Outcome(StrEnum):

@@ -115,11 +115,11 @@ async def _attempt(waiting: Waiting, rooms: Rooms) -> Attempted:
         headers = endpoint.signer().headers(str(row.event), int(rooms.clock().timestamp()), body)
         answer = await passage.send(httpx2.Request("POST", address_of(endpoint.url), headers=headers, content=body))
         settling.hear(answer)
-        _judge(answer.status_code, disclosure)
+        judge(answer.status_code, disclosure)
     return settling.attempted(disclosure)
 
 
-def _judge(status: int, disclosure: Disclosure) -> None:
+def judge(status: int, disclosure: Disclosure) -> None:
     """What an answer says: only 2xx takes the event, and any other answer of the receiver's own says that it did not."""
     if 200 <= status < 300:
         disclosure.accepted(VendorAnswer({}, None, status), {})

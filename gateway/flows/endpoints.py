@@ -10,15 +10,10 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
-import httpx2
-
-from connectors.contract import ConnectorError
 from gateway.calls import Actor
-from gateway.egress.address import is_public
-from gateway.egress.letter import place_of
-from gateway.egress.route import is_literal
 from gateway.errors import Conflict, InvalidRequest
-from gateway.flows.challenge import CHALLENGE_SECONDS, challenge, route_of
+from gateway.flows.challenge import CHALLENGE_SECONDS, challenge
+from gateway.flows.place import place
 from gateway.flows.publish import NewEvent, publish
 from gateway.flows.rooms import Rooms
 from gateway.webhooks.endpoints import Endpoint, Hearing, NewEndpoint, Recipient, Status, Why
@@ -26,10 +21,7 @@ from gateway.webhooks.kinds import GATEWAY, ID, TEST, Kinds, fits, is_pattern
 from gateway.webhooks.signing import Signing
 from scopes.decision import DENIED_PURPOSES
 from scopes.fault import Fault
-from scopes.tracking import tracks
 from scopes.vocabulary import Category, Purpose
-
-LONGEST_URL: Final = 500
 
 _EVERY_FIELD: Final = "*"
 
@@ -73,7 +65,8 @@ class Tested:
 
 async def register(actor: Actor, wish: Wish, rooms: Rooms, *, seconds: float = CHALLENGE_SECONDS) -> Registered:
     """Register an endpoint and challenge it at once. Raises InvalidRequest; an endpoint that fails stays pending."""
-    url, faults = _place(wish.url, rooms)
+    url, wrong = place(wish.url, rooms)
+    faults = [] if wrong is None else [Fault("url", wrong)]
     if wish.purpose in DENIED_PURPOSES:
         faults.append(Fault("purpose", "no integration may serve this purpose"))
     _refuse([*faults, *_faults(wish, rooms.kinds)])
@@ -139,34 +132,6 @@ def _refuse(faults: Iterable[Fault]) -> None:
     found = list(faults)
     if found:
         raise InvalidRequest(faults=found)
-
-
-def _place(given: str, rooms: Rooms) -> tuple[httpx2.URL, list[Fault]]:
-    """The address in its normal form, and what is wrong with it."""
-    try:
-        url = httpx2.URL(given) if _is_plain(given) else httpx2.URL("")
-        if tracks(url.raw_host.decode("ascii"), url.raw_path.decode("ascii")):
-            return url, [Fault("url", "is a place of advertising or tracking, where no integration may send anything")]
-        place_of(httpx2.Request("POST", url), route_of(str(url)))
-    except (httpx2.InvalidURL, ValueError, ConnectorError):
-        return httpx2.URL(""), [Fault("url", f"must be an address like https://vendor.example/hooks, {_RULE}")]
-    if url.port is not None and not 0 < url.port < 1 << 16:
-        return url, [Fault("url", "must have a port between 1 and 65535")]
-    on_loopback = url.host in rooms.egress.loopback_hosts
-    if url.scheme != "https" and not on_loopback:
-        return url, [Fault("url", "must begin with https://")]
-    if is_literal(url.host) and not is_public(url.host) and not on_loopback:
-        return url, [Fault("url", "must not be an address of a private network")]
-    return url, []
-
-
-_RULE: Final = f"at most {LONGEST_URL} ASCII characters, without a user, a fragment or dot segments"
-
-
-def _is_plain(given: str) -> bool:
-    """Whether two readers of the address see the same: no control, space, backslash or dot segment, only ASCII."""
-    printable = given.isascii() and given.isprintable() and not set(given) & set(' \\"<>^`{|}#')
-    return printable and 0 < len(given) <= LONGEST_URL and not {".", ".."} & set(given.partition("?")[0].split("/"))
 
 
 def _faults(terms: Terms, kinds: Kinds) -> Iterator[Fault]:

@@ -26,6 +26,7 @@ from gateway.store import (
     notices,
     reaches,
     replies,
+    transfers,
     waiting,
 )
 
@@ -88,6 +89,7 @@ async def keep_one(tenant: UUID, rooms: Rooms) -> None:
         await desks.purge(connection, tenant, now - PLACES_KEPT)
         await replies.drop(connection, tenant, now - REPLIES_KEPT)
         await waiting.drop(connection, tenant, now - ROWS_KEPT)
+        await transfers.drop(connection, tenant, now - ROWS_KEPT)
         await reaches.drop(connection, tenant, now - REACHES_KEPT)
         await attempts.drop_attempts(connection, tenant, now - ATTEMPTS_KEPT)
     await _all_of(tenant, rooms, events.forget, now - timedelta(days=days))

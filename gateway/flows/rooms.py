@@ -17,6 +17,7 @@ from gateway.egress import Door, Route
 from gateway.flows.register import Registers
 from gateway.ledger.log import Ledger
 from gateway.ledger.proofs import Proofs
+from gateway.network.artefacts import Artefacts
 from gateway.network.room import Networks
 from gateway.oauth.room import OAuth
 from gateway.people import People
@@ -37,6 +38,7 @@ class Rooms:
     kinds: Kinds
     connections: Connections
     consents: Consents
+    artefacts: Artefacts
     contacts: Contacts
     agreements: Agreements
     records: Records

@@ -8,4 +8,6 @@ facilities.py  whose each facility is
 inbox.py       a letter as it is kept until it is worked off
 drift.py       what the network has on file about us, compared with what we are
 room.py        the parts of this room, put together
+artefacts.py   patients' consents at a network
+asked.py       what somebody asked for who wants records
 """

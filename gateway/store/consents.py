@@ -88,6 +88,13 @@ async def withdraw(
     )
 
 
+async def expire(connection: asyncpg.Connection, tenant: UUID, consent: UUID, *, at: datetime) -> None:
+    """Let a consent expire at a moment, unless it does so before."""
+    await connection.execute(
+        "UPDATE consents SET expires_at = least(expires_at, $3) WHERE tenant = $1 AND id = $2", tenant, consent, at
+    )
+
+
 async def keep_back(connection: asyncpg.Connection, tenant: UUID, consent: UUID) -> None:
     """Let no START give a consent again: it was given again, or the person took it back in another way too."""
     await connection.execute("UPDATE consents SET stopped = false WHERE tenant = $1 AND id = $2", tenant, consent)

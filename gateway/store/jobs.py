@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # half a second to import
 LANE: Final = "lane"
 CALLBACK: Final = "callback"
 WAITING: Final = "waiting"
+TRANSFER: Final = "transfer"
 LETTER: Final = "letter"
 NETWORK: Final = "network"
 
@@ -84,6 +85,26 @@ class WaitingJob(NamedTuple):
         """Read it; raises ValueError for what no gateway wrote."""
         tenant, call, due_at = payload.decode().split(" ", 2)
         return cls(UUID(tenant), UUID(call), datetime.fromisoformat(due_at))
+
+
+def transfer_job(tenant: UUID, transfer: UUID, due_at: datetime, *, now: datetime) -> Job:
+    """Work on a request for records, when it is due. The job names that moment: one for another moment is out of date."""
+    delay = max(due_at - now, timedelta())
+    return Job(TRANSFER, f"{tenant} {transfer} {due_at.isoformat()}".encode(), delay)
+
+
+class TransferJob(NamedTuple):
+    """What such a job says."""
+
+    tenant: UUID
+    transfer: UUID
+    due_at: datetime
+
+    @classmethod
+    def parse(cls, payload: bytes) -> TransferJob:
+        """Read it; raises ValueError for what no gateway wrote."""
+        tenant, transfer, due_at = payload.decode().split(" ", 2)
+        return cls(UUID(tenant), UUID(transfer), datetime.fromisoformat(due_at))
 
 
 async def enqueue(connection: asyncpg.Connection, jobs: Sequence[Job]) -> None:

@@ -73,6 +73,7 @@ CHANNELS: Final[Mapping[str, str]] = MappingProxyType(
         Channel.EMAIL: "E-mail",
         Channel.VOICE: "Telephone",
         Channel.PORTAL: "Patient portal",
+        Channel.RECORDS: "Network of health records",
     }
 )
 AGREEMENTS: Final[Mapping[str, str]] = MappingProxyType(

@@ -23,13 +23,14 @@ import pytest
 from joserfc.jwk import OKPKey
 
 from connectors.contract import Answered, Wish
-from connectors.told import Identifier, Proof, RecordKind
+from connectors.told import Artefact, Identifier, Proof, RecordKind
 from gateway.calls import Actor, Call
 from gateway.flows.broker import broker
+from gateway.network.artefacts import NewArtefact
 from gateway.people import Role
 from gateway.people.vouching import Voucher
 from gateway.records import Context, Frozen, NewContext, NewPatient
-from gateway.store import desks, links
+from gateway.store import desks, links, transfers
 from gateway.store.pool import SET_TENANTS
 from gateway.templates import NewTemplate
 from gateway.web.api.app import OPERATIONS
@@ -133,6 +134,7 @@ async def _lived_in(served: Served, clinic: Caller, *, calls: int) -> dict[str, 
     stands = await _stands(clinic, heard["endpoint"])
     waits = await _messaged(served, clinic, UUID(told["id"]))
     context = await _recorded(served, operator)
+    released = await _released(served, operator, UUID(context))
     text = NewTemplate(name="closed", **{**TEXT, "channel": Channel.SMS})
     template = await served.house.rooms.templates.put(operator, text)
     refusal = (await clinic.get("/v1/disclosures?outcome=refused")).json()["items"][0]["id"]
@@ -151,6 +153,7 @@ async def _lived_in(served: Served, clinic: Caller, *, calls: int) -> dict[str, 
         "issuer": issuer,
         "template": str(template.id),
         "context": context,
+        **released,
         **people,
         **heard,
         **stands,
@@ -211,6 +214,36 @@ async def _linked(served: Served, operator: Actor, context: Context) -> None:
         await links.attempt(session, tenant, attempt)
         place = desks.PlaceRow(uuid4(), "abdm", "A1", at.date(), 1, b"a", b"sealed", at, later)
         await desks.add(session, tenant, place)
+
+
+async def _released(served: Served, operator: Actor, context: UUID) -> dict[str, str]:
+    """Rows of a consent at a network, of a request under it and of what is to be sent for it; gives what names them."""
+    rooms, at, tenant = served.house.rooms, datetime.now(UTC), operator.tenant
+    subject = (await rooms.records.context(tenant, context)).subject
+    terms = Artefact(
+        str(uuid4()),
+        "asha@abdm",
+        "CAREMGT",
+        None,
+        None,
+        (),
+        frozenset(RecordKind),
+        at,
+        at,
+        at + timedelta(days=1),
+        None,
+        None,
+    )
+    consent = await rooms.artefacts.grant(operator, NewArtefact("abdm", b"a letter", terms, subject))
+    transfer = transfers.TransferRow(
+        uuid4(), "abdm", uuid4(), str(uuid4()), "r-1", terms.id, consent, str(transfers.State.SENDING), [], None, None,
+        at, at, at,
+    )  # fmt: skip
+    entry = transfers.EntryRow(0, uuid4(), "v-1", "Prescription", str(transfers.EntryState.LATE), 0, 0, at)
+    async with rooms.store.tenant(tenant) as connection:
+        await transfers.add(connection, tenant, transfer, now=at)
+        await transfers.plan(connection, tenant, transfer.id, [entry])
+    return {"consent at a network": str(consent), "artefact": terms.id, "transfer": str(transfer.id)}
 
 
 async def _stands(clinic: Caller, endpoint: str) -> dict[str, str]:

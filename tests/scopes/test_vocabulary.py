@@ -17,7 +17,8 @@ _FIXED: list[tuple[type[StrEnum], str]] = [
         "connection_inactive feature_off scope_missing scope_excess purpose_not_allowed purpose_denied consent_missing "
         "consent_withdrawn consent_expired agreement_missing agreement_expired service_not_covered region_not_allowed "
         "recipient_denied free_text_refused required_withheld quiet_hours frequency_cap subject_restricted "
-        "subject_objected template_unregistered rate_limited",
+        "subject_objected template_unregistered rate_limited range_not_covered record_not_named record_kind_not_covered "
+        "record_date_not_covered recipient_unnamed address_not_allowed key_unusable",
     ),
     (Outcome, "accepted rejected failed unknown"),
     (Role, "processor business_associate independent_controller bank statutory_network"),

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from connectors.told import (
+    ConsentTold,
     ContextNoted,
     LinkConfirmed,
     Linked,
@@ -14,9 +15,10 @@ from connectors.told import (
     LinkWanted,
     PatientInvited,
     ProfileShared,
+    RecordsWanted,
     Sought,
 )
-from gateway.flows.network import desk, discovery, linking
+from gateway.flows.network import artefacts, desk, discovery, linking, transfers
 from gateway.flows.network.heard import Heard
 from gateway.flows.rooms import Rooms
 
@@ -34,5 +36,7 @@ TAKERS: Final[Mapping[type, Taker]] = MappingProxyType(
         Linked: linking.linked,
         ContextNoted: linking.noted,
         PatientInvited: linking.invited,
+        ConsentTold: artefacts.told,
+        RecordsWanted: transfers.wanted,
     }
 )

@@ -55,11 +55,36 @@ REASONS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         Reason.FREE_TEXT_REFUSED: ("Free text is off", "Let the clinic switch this free text on, or leave it out."),
         Reason.REQUIRED_WITHHELD: ("Required field withheld", "Stop withholding the field, or switch the feature off."),
         Reason.QUIET_HOURS: ("Quiet hours", "Nothing: it may go when the quiet hours end."),
-        Reason.FREQUENCY_CAP: ("Too many messages", "Nothing: one more may go when the cap frees a place."),
+        Reason.FREQUENCY_CAP: ("Too often", "Nothing: one more may go when the cap, or the consent, frees a place."),
         Reason.SUBJECT_RESTRICTED: ("Person restricted", "Lift the restriction first, if the person agrees."),
         Reason.SUBJECT_OBJECTED: ("Person objected", "Respect the objection."),
         Reason.TEMPLATE_UNREGISTERED: ("Text not registered", "Register the text for this channel and language."),
         Reason.RATE_LIMITED: ("Too many calls", "Nothing: the caller tries again later."),
+        Reason.RANGE_NOT_COVERED: (
+            "Range not consented to",
+            "Nothing here: whoever asks names a range within the patient's consent.",
+        ),
+        Reason.RECORD_NOT_NAMED: ("Visit not consented to", "Nothing: the patient's consent names other visits."),
+        Reason.RECORD_KIND_NOT_COVERED: (
+            "Kind of document not consented to",
+            "Nothing: the patient's consent names other kinds of documents.",
+        ),
+        Reason.RECORD_DATE_NOT_COVERED: (
+            "Time of the document not consented to",
+            "Nothing: the document is of a time that nobody asked for with a consent.",
+        ),
+        Reason.RECIPIENT_UNNAMED: (
+            "Nobody is named who may have it",
+            "Nothing here: whoever asks needs a consent that names them.",
+        ),
+        Reason.ADDRESS_NOT_ALLOWED: (
+            "Address not allowed",
+            "Nothing here: whoever asks names an https address on the public internet.",
+        ),
+        Reason.KEY_UNUSABLE: (
+            "Key not usable",
+            "Nothing here: whoever asks sends a key that records can be sealed for.",
+        ),
     }
 )
 DELIVERY_STATES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(

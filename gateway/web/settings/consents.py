@@ -14,7 +14,7 @@ from gateway.flows.waiting import of_subject
 from gateway.web.page import Go, Page, Said, View, Visit
 from gateway.web.typed import Typed, id_in, local_day, local_minute
 from gateway.web.words import CHANNELS, PURPOSES, purposes, zones
-from scopes.consent import Channel, Consent
+from scopes.consent import REACHING, Channel, Consent
 from scopes.scope import Area, Scope, Verb
 from scopes.vocabulary import Purpose
 
@@ -128,7 +128,7 @@ async def _form(visit: Visit, subject: UUID | None = None) -> dict[str, Any]:
     now = visit.rooms.clock()
     return {
         "purposes": [(str(each), PURPOSES[each]) for each in ordered],
-        "channels": [(str(each), CHANNELS[each], each in used) for each in Channel],
+        "channels": [(str(each), CHANNELS[each], each in used) for each in REACHING],
         "zones": [("", f"The clinic's own ({policy.time_zone})"), *((zone, zone) for zone in zones())],
         "zone": policy.time_zone, "now": local_minute(now, policy.time_zone), "today": local_day(now, policy.time_zone),
         "subject": subject, "unknown": False,

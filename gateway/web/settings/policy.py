@@ -12,7 +12,7 @@ from gateway.web.page import Go, Page, Said, View, Visit
 from gateway.web.typed import Typed
 from gateway.web.words import CHANNELS, country, every_country, zones
 from scopes.cap import Cap
-from scopes.consent import Channel
+from scopes.consent import REACHING, Channel
 from scopes.policy import BY_LAW, UTC, Policy
 from scopes.quiet import QuietHours
 from scopes.scope import Area, Scope, Verb
@@ -80,7 +80,7 @@ async def _shown(visit: Visit, policy: Policy, fields: Mapping[str, Any], *, tri
             "where": [(each.title, ", ".join(country(code) for code in each.regions)) for each in used],
             "codes": sorted({code for each in used for code in each.regions}), "otherwise": _OTHERWISE,
             "jurisdictions": [("", "Not said"), *every_country().items()], "zones": [(zone, zone) for zone in zones()],
-            "channels": [("", "Each channel by itself"), *((str(each), CHANNELS[each]) for each in Channel)],
+            "channels": [("", "Each channel by itself"), *((str(each), CHANNELS[each]) for each in REACHING)],
             "law": BY_LAW.get(fields["jurisdiction"]), "law_name": country(fields["jurisdiction"] or ""),
         }
     )  # fmt: skip

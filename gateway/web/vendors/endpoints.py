@@ -7,7 +7,8 @@ from typing import Any, Final, NoReturn
 from gateway.errors import InvalidRequest, NotFound
 from gateway.flows import endpoints as flow
 from gateway.flows import fared
-from gateway.flows.endpoints import LONGEST_URL, Terms, Wish
+from gateway.flows.endpoints import Terms, Wish
+from gateway.flows.place import LONGEST_URL
 from gateway.web.page import Go, Page, Said, View, Visit
 from gateway.web.typed import Typed
 from gateway.web.vendors import hearing
