@@ -63,7 +63,12 @@ class Demo:
     @property
     def sign_in_url(self) -> str:
         """Where people sign in: by a name and not a number, since passkeys belong to a name."""
-        return f"{self.url.replace('//127.0.0.1:', '//localhost:')}/sign-in"
+        return f"{by_name(self.url)}/sign-in"
+
+
+def by_name(url: str) -> str:
+    """The demo's address as people's browsers know it: a session is kept for a name, and who comes back has to find it."""
+    return url.replace("//127.0.0.1:", "//localhost:")
 
 
 @asynccontextmanager
@@ -82,7 +87,7 @@ async def running(settings: Settings, *, any_port: bool = False) -> AsyncIterato
             for connector_id, vendor in vendors.items()
         }
         house = await stack.enter_async_context(opened(settings, sandboxes=sandboxes))
-        house.rooms.oauth.served_at = url_of(listener)
+        house.rooms.oauth.served_at = by_name(url_of(listener))
         async with _alone(settings):
             tenant, api_key, people = await _clinic(house)
             for connector_id, vendor in vendors.items():

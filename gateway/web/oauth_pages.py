@@ -119,8 +119,12 @@ def too_much(title: str, excess: Sequence[str]) -> str:
 
 def refused(code: str) -> str:
     """The vendor's answer was not taken."""
-    why = _WHY.get(code, "The vendor's answer could not be taken. Nothing was connected.")
-    return f"<h1>Nothing was connected</h1><p>{why}</p><p>Ask for a new link, and try again. ({escape(code)})</p>"
+    return f"<h1>Nothing was connected</h1><p>{why(code)}</p><p>Ask for a new link, and try again. ({escape(code)})</p>"
+
+
+def why(code: str) -> str:
+    """Why an answer was not taken, as a sentence."""
+    return _WHY.get(code, "The vendor's answer could not be taken. Nothing was connected.")
 
 
 def failed(failure: Exception) -> str:

@@ -6,7 +6,10 @@ from gateway.web.settings import (
     consents,
     integration,
     integration_callback,
+    integration_connect,
+    integration_deeds,
     integration_grant,
+    integration_settings,
     integrations,
     map_page,
     policy,
@@ -25,6 +28,9 @@ PAGES = (
     # A connector's path may hold slashes, so what stands after it is looked for first.
     *integration_grant.PAGES,
     *integration_callback.PAGES,
+    *integration_connect.PAGES,
+    *integration_deeds.PAGES,
+    *integration_settings.PAGES,
     *integration.PAGES,
 )
 TABS = (
