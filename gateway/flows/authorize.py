@@ -78,6 +78,8 @@ class Offer:
     """The vendor's page, without anything that is asked there: for showing where it goes."""
     for_admins: bool
     """Whether an administrator may allow it for everybody first."""
+    back: bool = False
+    """Whether the person came here from our own pages, by no link that somebody sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,7 @@ async def offer(link: str, rooms: Rooms) -> Offer:
     rule = rule_of(connector.id, rooms)
     vendor = await vendor_of(connector.id, connection.account, rooms)
     place, both = vendor.url(_first_page(rule)), rule.authorize_url is not None and rule.admin_consent_url is not None
-    return Offer(attempt.clinic.name, connector, connection, attempt.asked, place, both)
+    return Offer(attempt.clinic.name, connector, connection, attempt.asked, place, both, attempt.row.back)
 
 
 async def go(link: str, rooms: Rooms, *, as_admin: bool = False) -> Going:

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from connectors.oauth import OAuthRule
 from gateway.errors import BodyTooLarge, InvalidRequest
 from gateway.flows import authorize
 from gateway.flows.authorize import AnswerRefusedHere, Back, Finished, Offer
@@ -199,13 +200,19 @@ def _offered(offer: Offer, link: str, ours: str) -> str:
             recipient=f"{manifest.recipient.legal_name}, {manifest.recipient.country}",
             features=[(feature.title, feature.why) for feature in features],
             scopes=_titles(manifest.provider_scopes, offer.asked),
-            notes=[note for note in (oauth.admin_note, oauth.not_undone) if note] if oauth is not None else [],
+            notes=_notes(oauth) if oauth is not None else [],
             host=authorize.host_of(offer.page),
             for_admins=offer.for_admins,
+            own=offer.back,
             link=link,
             ours=ours,
         )
     )
+
+
+def _notes(oauth: OAuthRule) -> list[str]:
+    undone = f"Whoever revokes it later does not undo everything. {oauth.not_undone}"
+    return [undone] if oauth.admin_note is None else [oauth.admin_note, undone]
 
 
 def _shown(finished: Finished) -> str:

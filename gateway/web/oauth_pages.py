@@ -55,6 +55,7 @@ class Offered:
     notes: Sequence[str]
     host: str
     for_admins: bool
+    own: bool
     link: str = field(repr=False)
     ours: str = field(repr=False)
 
@@ -76,11 +77,16 @@ def page(body: str, *, status: int = 200, goes_to: str | None = None) -> HTMLRes
 def offered(offer: Offered) -> str:
     """What somebody is about to allow."""
     clinic, title = escape(offer.clinic), escape(offer.title)
+    who = "You are about to let" if offer.own else "Whoever sent you this link wants"
+    stop = (
+        "Close this page, and nothing happens."
+        if offer.own
+        else "If that is not your clinic, close this page: then nothing happens."
+    )
     return (
         f"<h1>Connect {title} for {clinic}</h1>"
-        f"<p>Whoever sent you this link wants <strong>{clinic}</strong> to use {title} ({escape(offer.recipient)}) through "
-        "its Clinic Gateway, with the account that you sign in with there. If that is not your clinic, close this page: "
-        "then nothing happens.</p>"
+        f"<p>{who} <strong>{clinic}</strong> {'' if offer.own else 'to '}use {title} ({escape(offer.recipient)}) through "
+        f"its Clinic Gateway, with the account that you sign in with there. {stop}</p>"
         f"<h2>What for</h2>{_list([f'{name}: {why}' for name, why in offer.features])}"
         "<h2>What you will be asked to allow</h2>"
         f"{_list(offer.scopes or ['what an administrator allowed this application'])}"
