@@ -26,6 +26,7 @@ from connectors.checks import (
     check_places,
     check_scopes,
     check_strays,
+    check_watches,
     file_of,
 )
 from connectors.contract import Action, Callback, Content, Envelope, Exchange, Handshake, Manifest
@@ -81,6 +82,7 @@ def read_folder(root: Path, folder: Path) -> Connector:
         check_messages(folder, action)
         if content:
             check_content(action, content)
+    check_watches(folder, manifest, actions, callback)
     return Connector(
         id=manifest.id,
         manifest=manifest,

@@ -1,4 +1,4 @@
-"""Take jobs from the queue and see to them: lanes of deliveries, vendors' messages, calls that waited, housekeeping.
+"""Take jobs from the queue and see to them: lanes of deliveries, vendors' messages, calls that waited, watches, housekeeping.
 
 What each does is a flow's.
 
@@ -19,7 +19,7 @@ from weakref import WeakValueDictionary
 import asyncpg
 
 from gateway.errors import Unavailable
-from gateway.flows import due, housekeeping, inbound, lane, leave, tally, tokens
+from gateway.flows import due, housekeeping, inbound, lane, leave, tally, tokens, watching
 from gateway.flows.rooms import Rooms
 from gateway.flows.settle import StillUnderWay
 from gateway.log import Log
@@ -129,11 +129,13 @@ class Jobs:
         loop.entrypoint(queue.LANE, accepts_context=False)(self._lane)
         loop.entrypoint(queue.CALLBACK, accepts_context=False)(self._callback)
         loop.entrypoint(queue.WAITING, accepts_context=False)(self._waiting)
+        loop.entrypoint(queue.WATCH, accepts_context=False)(self._watch)
         loop.schedule("stranded", _EVERY_MINUTE, accepts_context=False)(self._stranded)
         loop.schedule("tallies", _EVERY_MINUTE, accepts_context=False)(self._tallies)
         loop.schedule("callbacks", _EVERY_TEN_MINUTES, accepts_context=False)(self._callbacks)
         loop.schedule("waiting", _EVERY_TEN_MINUTES, accepts_context=False)(self._overdue)
         loop.schedule("tokens", _EVERY_MINUTE, accepts_context=False)(self._tokens)
+        loop.schedule("watches", _EVERY_MINUTE, accepts_context=False)(self._watches)
         loop.schedule("housekeeping", _EVERY_HOUR, accepts_context=False)(self._housekeeping)
         return loop
 
@@ -192,6 +194,11 @@ class Jobs:
         if not task.cancelled():
             task.result()
 
+    async def _watch(self, job: Job) -> None:
+        """See to what a vendor watches."""
+        named = queue.WatchJob.parse(job.payload or b"")
+        await self._or_later(watching.see_to(named.tenant, named.watch, self._rooms), job)
+
     async def _or_later(self, work: Awaitable[None], job: Job) -> None:
         """Do a job's work; where that fails the job comes again, each time later."""
         from pgqueuer import RetryRequested
@@ -219,6 +226,9 @@ class Jobs:
     async def _tokens(self, _schedule: Any) -> None:
         await self._kept_house(tokens.renew_due)
         await self._kept_house(leave.clear_left)
+
+    async def _watches(self, _schedule: Any) -> None:
+        await self._kept_house(watching.see_to_due)
 
     async def _housekeeping(self, _schedule: Any) -> None:
         await self._kept_house(housekeeping.keep)

@@ -38,6 +38,7 @@ from connectors.contract import (
 from gateway.bursts import WINDOW_SECONDS
 from gateway.callbacks import Door, DoorChanged
 from gateway.errors import InvalidRequest, NotFound, Unavailable
+from gateway.flows import watching
 from gateway.flows.publish import NewEvent, publish
 from gateway.flows.rooms import Rooms
 from gateway.flows.settle import settle
@@ -152,6 +153,7 @@ async def publish_callback(payload: bytes, rooms: Rooms) -> None:
             if told.get("settles") is not None:
                 await settle(door.tenant, connection_id, _settlement(told["settles"]), rooms)
             await _publish_one(door, told, _event_id(row.at, identity, at), rooms)
+            await watching.heard(door.clinic.connection(door.connector), told["type"], str(told["data"]["id"]), rooms)
     async with rooms.store.tenant(tenant) as connection:
         await rows.clear(connection, tenant, connection_id, identity)
 

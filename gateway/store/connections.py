@@ -129,7 +129,7 @@ async def set_settings(
 
 
 async def set_state(connection: asyncpg.Connection, tenant: UUID, connection_id: UUID, state: str) -> None:
-    """Change the state; revoking destroys the credential, and the secrets that its vendor signs with."""
+    """Change the state; revoking destroys the credential, what its vendor signs with, and what it watches."""
     await connection.execute(
         "UPDATE connections SET state = $3, changed_at = now(), "
         "credential = CASE WHEN $3 = 'revoked' THEN NULL ELSE credential END WHERE tenant = $1 AND id = $2",
@@ -141,3 +141,4 @@ async def set_state(connection: asyncpg.Connection, tenant: UUID, connection_id:
         await connection.execute(
             "DELETE FROM callback_secrets WHERE tenant = $1 AND connection = $2", tenant, connection_id
         )
+        await connection.execute("DELETE FROM watches WHERE tenant = $1 AND connection = $2", tenant, connection_id)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # half a second to import
 LANE: Final = "lane"
 CALLBACK: Final = "callback"
 WAITING: Final = "waiting"
+WATCH: Final = "watch"
 
 _TABLES: Final = "pgqueuer, pgqueuer_log, pgqueuer_statistics, pgqueuer_schedules"
 _SEQUENCES: Final = """
@@ -82,6 +83,24 @@ class WaitingJob(NamedTuple):
         """Read it; raises ValueError for what no gateway wrote."""
         tenant, call, due_at = payload.decode().split(" ", 2)
         return cls(UUID(tenant), UUID(call), datetime.fromisoformat(due_at))
+
+
+def watch_job(tenant: UUID, watch: UUID) -> Job:
+    """See to a watch now."""
+    return Job(WATCH, f"{tenant} {watch}".encode())
+
+
+class WatchJob(NamedTuple):
+    """What such a job says."""
+
+    tenant: UUID
+    watch: UUID
+
+    @classmethod
+    def parse(cls, payload: bytes) -> WatchJob:
+        """Read it; raises ValueError for what no gateway wrote."""
+        tenant, watch = payload.decode().split(" ", 1)
+        return cls(UUID(tenant), UUID(watch))
 
 
 async def enqueue(connection: asyncpg.Connection, jobs: Sequence[Job]) -> None:

@@ -337,6 +337,9 @@ class ConnectorAnswer(Told):
     account: str | None = Field(description="What the vendor's account is called, where it has such a thing.")
     settings: dict[str, str] = Field(description="What else a clinic sets to connect, and what it is.")
     provider_scopes: dict[str, str] = Field(description="The vendor's scopes and what they are called there.")
+    watches: dict[str, str] = Field(
+        description="What the vendor watches where it is asked to, by name: POST /v1/watches."
+    )
     features: list[FeatureAnswer]
     actions: list[ActionAnswer]
 
