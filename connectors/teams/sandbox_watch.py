@@ -35,7 +35,9 @@ async def made(directory: Directory, given: dict[str, Any]) -> dict[str, Any]:
     secure = urlsplit(address).scheme == "https" or urlsplit(address).hostname in ("127.0.0.1", "localhost")
     if not secure or len(state) > 128:
         raise Refused(400, "BadRequest", "notificationUrl must be https and clientState at most 128 characters long")
-    if any(each["resource"] == given["resource"] for each in directory.watches.values()):
+    if any(
+        each["resource"] == given["resource"] and not _ended(directory, each) for each in directory.watches.values()
+    ):
         raise Refused(403, "Forbidden", "Subscription quota: one per application and resource")
     if address != CALLBACK_URL and not await _shaken(address):
         raise Refused(400, "ValidationError", "Subscription validation request failed")
@@ -48,6 +50,8 @@ def renewed(directory: Directory, name: str, given: Mapping[str, Any]) -> dict[s
     """A subscription that lasts longer. Raises Refused."""
     _check_end(directory, str(given.get("expirationDateTime")))
     watch = directory.watches[name]
+    if _ended(directory, watch):
+        raise Refused(404, "ResourceNotFound", "The object was not found")
     watch["expirationDateTime"] = given["expirationDateTime"]
     return watch
 

@@ -10,6 +10,7 @@ from gateway.web.settings import (
     integration_deeds,
     integration_grant,
     integration_settings,
+    integration_watching,
     integrations,
     map_page,
     policy,
@@ -31,6 +32,7 @@ PAGES = (
     *integration_connect.PAGES,
     *integration_deeds.PAGES,
     *integration_settings.PAGES,
+    *integration_watching.PAGES,
     *integration.PAGES,
 )
 TABS = (

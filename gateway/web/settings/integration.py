@@ -17,6 +17,7 @@ from gateway.web import sketch, words
 from gateway.web.page import Page, View, Visit
 from gateway.web.settings.integration_leaves import Leaving, leaving
 from gateway.web.settings.integration_scopes import reported, why_again
+from gateway.web.settings.integration_watches import watched
 from gateway.web.settings.integrations import DAYS, READ, WRITE
 from gateway.web.settings.integrations_state import agreement_needed, agreements_with, lacks_scopes, standing
 from scopes.agreement import Agreement
@@ -79,6 +80,7 @@ async def show(visit: Visit) -> View:
         **await _health(visit, connector),
     }
     words_["standing"] = standing(connector, clinic, words_.pop("sums"), now)
+    words_["watched"] = await watched(visit, connector, connection)
     words_["callback"] = await _callback(visit, connector, connection)
     return View(words_, title=manifest.title)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -62,6 +65,9 @@ class Watched:
     graph: Any
     google: Any
     clock: Clock
+    dsn: str
+    folder: Path
+    at_graph: str
 
     @property
     def house(self) -> House:
@@ -97,6 +103,15 @@ class Watched:
         """The actions that the ledger has intents of, in order."""
         found = await entries_of(self.house, self.oauth.tenant)
         return [entry["action"] for entry in found if entry["kind"] == "intent"]
+
+    async def killed(self, watch: Watch, *, after: int) -> None:
+        """Let another gateway see to it, which dies where it would store one more step than so many."""
+        program = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.gateway.oauth.killed_watching", self.dsn, str(self.folder), self.at_graph,
+            str(self.house.rooms.callbacks.public_url), str(self.oauth.tenant), str(watch.id),
+            self.clock().isoformat(), str(after), cwd=Path(__file__).parents[3],
+        )  # fmt: skip
+        assert await asyncio.wait_for(program.wait(), 60) == -signal.SIGKILL
 
     async def staff_move(self, hour: str) -> None:
         """Somebody moves a shift in Teams."""
@@ -143,7 +158,7 @@ async def watched(fresh_dsn: str, tmp_path: Path) -> AsyncIterator[Watched]:
             signed = Terms(kind=AgreementKind.DPA, services=services, since=clock() - timedelta(days=1))
             await agree(oauth.actor, name, signed, house.rooms)
         graph.state.sandbox.directory.watches.clear()  # one that somebody else has there
-        yield Watched(oauth, graph, google, clock)
+        yield Watched(oauth, graph, google, clock, fresh_dsn, tmp_path, at_graph)
 
 
 async def test_what_is_wanted_is_begun_and_read_and_each_step_is_a_disclosure(watched: Watched) -> None:
@@ -156,7 +171,8 @@ async def test_what_is_wanted_is_begun_and_read_and_each_step_is_a_disclosure(wa
     assert len(watched.watches) == 1
     assert (await watched.intents())[-2:] == ["watch_shifts", "sync_shifts"]
     assert watch.marks is not None
-    assert set(watch.marks) == set(watched.shifts)
+    assert set(watch.marks) < set(watched.shifts)  # a draft is nobody's shift yet
+    assert SHIFT in watch.marks
     assert await watched.told() == []
     assert await watched.seen_to() == 0
     again = await want(watched.oauth.actor, SHIFTS, watched.house.rooms)
@@ -178,12 +194,12 @@ async def test_it_is_renewed_before_its_end_day_and_night(watched: Watched) -> N
 
 
 async def test_what_changed_unheard_is_found_by_reading_and_told_once(watched: Watched) -> None:
-    await want(watched.oauth.actor, SHIFTS, watched.house.rooms)
+    watch = await want(watched.oauth.actor, SHIFTS, watched.house.rooms)
     await watched.seen_to()
     for each in watched.watches.values():
         each["notificationUrl"] = ""  # Graph loses its messages
     await watched.staff_move("08")
-    gone = next(name for name in watched.shifts if name != SHIFT)
+    gone = next(name for name in (await watched.one(watch)).marks or () if name != SHIFT)
     del watched.shifts[gone]
     await watched.seen_to(minutes=5)
     assert await watched.told() == []
@@ -194,7 +210,7 @@ async def test_what_changed_unheard_is_found_by_reading_and_told_once(watched: W
         [("teams.shift.changed", SHIFT, "updated"), ("teams.shift.changed", gone, "deleted")]
     )
     assert {(data["team"], data["subscription"]) for _, data in told} == {(TEAM, subscription)}
-    await watched.seen_to(hours=4)
+    await watched.seen_to(hours=4)  # longer than the watch lasted: begun anew and read
     assert len(await watched.told()) == 2
 
 
@@ -311,8 +327,6 @@ async def test_revoking_forgets_what_was_watched(watched: Watched) -> None:
 
 
 async def test_two_gateways_see_to_one_watch_once(watched: Watched) -> None:
-    import asyncio
-
     watch = await want(watched.oauth.actor, SHIFTS, watched.house.rooms)
     rooms = watched.house.rooms
     await asyncio.gather(*(watching.see_to(watched.oauth.tenant, watch.id, rooms) for _ in range(8)))
@@ -360,3 +374,37 @@ async def test_a_channel_that_cannot_be_renewed_is_followed_by_another_and_stopp
     assert watch.told["channel"] != first
     assert watch.remembered["sync_token"] != token
     assert [kind for kind, _ in await watched.told()] == ["google.calendar.changed"]
+
+
+@pytest.mark.parametrize("after", [0, 1])
+async def test_a_gateway_killed_while_it_begins_is_followed_by_one_that_begins_nothing_twice(
+    watched: Watched, after: int
+) -> None:
+    watch = await want(watched.oauth.actor, SHIFTS, watched.house.rooms)
+    await watched.killed(watch, after=after)
+    (subscription,) = watched.watches  # Graph watches, and whoever asked is gone
+    assert (await watched.one(watch)).lives(watched.clock()) == bool(after)
+    assert await watched.seen_to(minutes=1) == 0  # it may still be at it
+    await watched.seen_to(minutes=16)
+    stands = await watched.one(watch)
+    assert (list(watched.watches), stands.told["id"]) == ([subscription], subscription)
+    assert stands.marks is not None
+    assert (await watched.intents()).count("watch_shifts") == 1
+    assert await watched.told() == []
+
+
+@pytest.mark.parametrize("hours", [4, 3.01])
+async def test_a_gateway_killed_between_the_vendor_s_answer_and_its_own_commit_loses_no_change(
+    watched: Watched, hours: float
+) -> None:
+    watch = await want(watched.oauth.actor, SHIFTS, watched.house.rooms)
+    await watched.seen_to()
+    for each in watched.watches.values():
+        each["notificationUrl"] = ""
+    await watched.staff_move("08")
+    watched.clock.forward(hours=hours)  # to renew and read; or to read alone
+    await watched.killed(watch, after=0)
+    await watched.seen_to(minutes=16)
+    assert (await watched.one(watch)).lives(watched.clock())
+    assert len(watched.watches) == 1
+    assert [(kind, data["id"]) for kind, data in await watched.told()] == [("teams.shift.changed", SHIFT)]
