@@ -115,6 +115,14 @@ def check_places(folder: Path, manifest: Manifest) -> None:
             raise RegistryError(file, key, "is a permission for advertising or tracking, which is refused everywhere")
 
 
+def check_certificates(folder: Path, manifest: Manifest, callback: Callback | None) -> None:
+    """Whoever has a vendor encrypt to us can open what it then says."""
+    for name, action in manifest.actions.items():
+        if action.certificate and not callable(getattr(callback, "unsealed", None)):
+            fix = "callback.py must offer `unsealed(raw_body, private_keys)` to open what is encrypted to it"
+            raise RegistryError(folder / "manifest.toml", f"actions.{name}.certificate", fix)
+
+
 def check_watches(folder: Path, manifest: Manifest, actions: Mapping[str, Action], callback: Callback | None) -> None:
     """What a watch names is there: its actions, their fields, the events; and a purpose that all of them have."""
     file, known = folder / "manifest.toml", set(callback.EVENTS) if callback is not None else set()

@@ -20,6 +20,7 @@ import connectors
 from connectors.checks import (
     RegistryError,
     check_agreements,
+    check_certificates,
     check_content,
     check_features,
     check_messages,
@@ -29,7 +30,7 @@ from connectors.checks import (
     check_watches,
     file_of,
 )
-from connectors.contract import Action, Callback, Content, Envelope, Exchange, Handshake, Manifest
+from connectors.contract import Action, Callback, Content, Envelope, Exchange, Handshake, Manifest, Unsealing
 from connectors.network import Network
 from scopes.agreement import Need
 from scopes.field import Disclosed, Shape, ShapeError, shape_of
@@ -51,6 +52,7 @@ class Connector:
     folder: Path
     handshake: Handshake | None = None
     envelope: Envelope | None = None
+    unsealed: Unsealing | None = None
     content: Content | None = None
     network: Network | None = None
     package: str = field(repr=False, default="")
@@ -83,6 +85,7 @@ def read_folder(root: Path, folder: Path) -> Connector:
         if content:
             check_content(action, content)
     check_watches(folder, manifest, actions, callback)
+    check_certificates(folder, manifest, callback)
     return Connector(
         id=manifest.id,
         manifest=manifest,
@@ -91,6 +94,7 @@ def read_folder(root: Path, folder: Path) -> Connector:
         callback=callback,
         handshake=getattr(callback, "handshake", None),
         envelope=getattr(callback, "envelope", None),
+        unsealed=getattr(callback, "unsealed", None),
         folder=folder,
         content=content,
         network=cast("Network", _module(folder, package, "network")) if (folder / "network.py").is_file() else None,

@@ -144,6 +144,8 @@ class ActionEntry(Part):
     channel: Channel | None = None
     service: Name | None = None
     agreement_needed: bool | None = None
+    certificate: bool = False
+    """Whether it hands the vendor a certificate of ours, so that what the vendor then tells is encrypted to it."""
 
     @field_validator("purposes")
     @classmethod

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from connectors.registry import HERE, Registry
 from gateway.agreements import Agreements
+from gateway.callback_keys import CallbackKeys
 from gateway.callbacks import Callbacks
 from gateway.callers import Callers
 from gateway.config import Settings
@@ -130,6 +131,7 @@ async def opened(
             callers=callers,
             people=People(store, vault, connections.clinic, clock=clock),
             callbacks=callbacks,
+            callback_keys=CallbackKeys(store, connections, clock=clock),
             endpoints=Endpoints(store, connections, clock=clock),
             subjects=subjects,
             ledger=ledger,

@@ -39,7 +39,7 @@ LAYERS = (
     ),
     (3, "gateway/agreements.py gateway/tallies.py gateway/templates.py"),
     (3, "gateway/webhooks/*.py gateway/people/*.py"),
-    (3, "gateway/callbacks.py"),
+    (3, "gateway/callbacks.py gateway/callback_keys.py"),
     (3, "gateway/oauth/*.py gateway/network/*.py gateway/records/*.py"),
     (4, "gateway/flows/*.py"),
     (5, "gateway/jobs.py"),

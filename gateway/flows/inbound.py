@@ -33,6 +33,7 @@ from connectors.contract import (
     Handshake,
     Manifest,
     Settlement,
+    Unsealing,
     Wish,
 )
 from gateway.bursts import WINDOW_SECONDS
@@ -78,6 +79,7 @@ class Reader:
     callback: Callback
     handshake: Handshake | None = None
     envelope: Envelope | None = None
+    unsealed: Unsealing | None = None
 
     def message(self, raw_body: bytes, headers: Mapping[str, str]) -> bytes:
         """What identity and translate read of a message that is verified."""
@@ -94,7 +96,7 @@ def reader(connector: str, rooms: Rooms) -> Reader:
     found = rooms.registry.connectors.get(connector)
     if found is None or found.callback is None:
         raise NotFound("there is no such connection")
-    return Reader(found.manifest, found.callback, found.handshake, found.envelope)
+    return Reader(found.manifest, found.callback, found.handshake, found.envelope, found.unsealed)
 
 
 async def shaken(connection_id: UUID, method: str, url: str, rooms: Rooms) -> Received | None:
@@ -170,7 +172,7 @@ async def enqueue_stranded(tenant: UUID, rooms: Rooms) -> int:
 async def _taken(connection_id: UUID, raw_body: bytes, headers: Mapping[str, str], url: str, rooms: Rooms) -> Received:
     door = await _verified(connection_id, raw_body, headers, url, rooms)
     how = reader(door.connector, rooms)
-    message = _read(how, lambda: how.message(raw_body, headers))
+    message = await _opened(how, door, _read(how, lambda: how.message(raw_body, headers)), rooms)
     if not door.is_open(rooms.clock()):
         if (await rooms.callbacks.door(connection_id, since=monotonic())).is_open(rooms.clock()):
             raise DoorChanged  # resumed since it was read
@@ -187,6 +189,14 @@ async def _taken(connection_id: UUID, raw_body: bytes, headers: Mapping[str, str
     if not ours:
         return Received(Result.UNUSED)
     return Received(Result.ACCEPTED if await _stored(door, identity, ours, rooms) else Result.DUPLICATE)
+
+
+async def _opened(how: Reader, door: Door, message: bytes, rooms: Rooms) -> bytes:
+    """A verified message with what its vendor encrypted to us opened; refused where none of our keys opens it."""
+    if how.unsealed is None:
+        return message
+    unsealed, keys = how.unsealed, await rooms.callback_keys.private_keys(door.clinic, door.connection)
+    return _read(how, lambda: unsealed(message, keys))
 
 
 async def _stopped(door: Door, message: bytes, url: str, rooms: Rooms) -> None:

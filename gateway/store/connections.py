@@ -141,4 +141,7 @@ async def set_state(connection: asyncpg.Connection, tenant: UUID, connection_id:
         await connection.execute(
             "DELETE FROM callback_secrets WHERE tenant = $1 AND connection = $2", tenant, connection_id
         )
+        await connection.execute(
+            "DELETE FROM callback_keys WHERE tenant = $1 AND connection = $2", tenant, connection_id
+        )
         await connection.execute("DELETE FROM watches WHERE tenant = $1 AND connection = $2", tenant, connection_id)

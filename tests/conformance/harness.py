@@ -10,7 +10,7 @@ from urllib.parse import quote, quote_plus
 
 import httpx2
 
-from connectors.contract import Action, Egress, Manifest
+from connectors.contract import Action, Certificate, Egress, Manifest
 from connectors.example import example_of, example_wording
 from connectors.folder import Connector
 from scopes.field import Disclosed, Shape
@@ -52,6 +52,7 @@ class CapturingEgress:
     wording: Wording | None = None
     callback_url: str | None = HOOK
     callback_token: str | None = TOKEN
+    callback_certificate: Certificate | None = None
     now: datetime = NOW
     requests: list[httpx2.Request] = field(default_factory=list)
 
@@ -85,6 +86,7 @@ class DirectEgress:
     wording: Wording | None = None
     callback_url: str | None = None
     callback_token: str | None = None
+    callback_certificate: Certificate | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property

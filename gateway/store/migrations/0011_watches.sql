@@ -34,10 +34,21 @@ CREATE UNIQUE INDEX watches_about ON watches (tenant, connection, name, about);
 CREATE INDEX watches_due ON watches (due_at);
 CREATE INDEX watches_vendor ON watches (connection, vendor_id);
 
+-- Key pairs that a connection's vendor encrypts its messages to; the newest is handed out, older ones open what still comes.
+CREATE TABLE callback_keys (
+    tenant      uuid NOT NULL,
+    connection  uuid NOT NULL,
+    id          uuid NOT NULL,              -- by which the vendor names the certificate
+    certificate text NOT NULL,              -- X.509, base64 of DER
+    sealed      bytea NOT NULL,             -- the private key
+    created_at  timestamptz NOT NULL,
+    PRIMARY KEY (tenant, connection, id)
+);
+
 DO $$
 DECLARE name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['watches'] LOOP
+    FOREACH name IN ARRAY ARRAY['watches', 'callback_keys'] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', name);
         EXECUTE format('CREATE POLICY own_tenants ON %I USING (tenant = ANY ((SELECT gateway_tenants())::uuid[])) '
@@ -53,4 +64,4 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     WHERE w.due_at <= p_now AND coalesce(w.taken_until <= p_now, true) ORDER BY w.due_at LIMIT p_most
 $$;
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON watches TO gateway_request;
+GRANT SELECT, INSERT, UPDATE, DELETE ON watches, callback_keys TO gateway_request;
