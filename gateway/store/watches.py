@@ -132,7 +132,8 @@ async def keep(connection: asyncpg.Connection, tenant: UUID, row: WatchRow, *, n
         "due_at = CASE WHEN nudged_at IS DISTINCT FROM $11::timestamptz OR state <> $10 THEN $15::timestamptz "
         "ELSE $9::timestamptz END, "
         "nudge = CASE WHEN nudged_at IS DISTINCT FROM $11::timestamptz THEN nudge ELSE $16::text END, "
-        "generation = $12, failures = $13, code = $14, lost_at = $17, changed_at = $15::timestamptz WHERE tenant = $1 AND id = $2",
+        "generation = $12, failures = $13, code = $14, lost_at = $17, changed_at = $15::timestamptz "
+        "WHERE tenant = $1 AND id = $2",
         tenant,
         row.id,
         row.sealed,

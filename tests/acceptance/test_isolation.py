@@ -29,8 +29,10 @@ from gateway.flows.broker import broker
 from gateway.people import Role
 from gateway.people.vouching import Voucher
 from gateway.records import Frozen, NewContext, NewPatient
+from gateway.store import callback_keys, watches
 from gateway.store.pool import SET_TENANTS
 from gateway.templates import NewTemplate
+from gateway.watches import Watch
 from gateway.web.api.app import OPERATIONS
 from gateway.webhooks.endpoint import NewEndpoint, Recipient, Status
 from scopes.consent import Channel
@@ -83,6 +85,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/templates/{name}": TEXT,
     "/v1/templates/preview": TEXT,
     "/v1/policy": {"jurisdiction": "US", "allowed_regions": None},
+    "/v1/watches": {"connector": "teams", "watch": "shifts", "purpose": "HOPERAT", "payload": {"team": TEAM}},
 }  # fmt: skip
 
 
@@ -131,6 +134,7 @@ async def _lived_in(served: Served, clinic: Caller, *, calls: int) -> dict[str, 
     stands = await _stands(clinic, heard["endpoint"])
     waits = await _messaged(served, clinic, UUID(told["id"]))
     context = await _recorded(served, operator)
+    watch = await _watched(served, clinic, UUID(connection))
     text = NewTemplate(name="closed", **{**TEXT, "channel": Channel.SMS})
     template = await served.house.rooms.templates.put(operator, text)
     refusal = (await clinic.get("/v1/disclosures?outcome=refused")).json()["items"][0]["id"]
@@ -149,6 +153,7 @@ async def _lived_in(served: Served, clinic: Caller, *, calls: int) -> dict[str, 
         "issuer": issuer,
         "template": str(template.id),
         "context": context,
+        "watch": watch,
         **people,
         **heard,
         **stands,
@@ -225,6 +230,22 @@ async def _messaged(served: Served, clinic: Caller, disclosure: UUID) -> dict[st
         )  # fmt: skip
     rooms.connections.forget(clinic.tenant)
     return {"waiting": str(waiting)}
+
+
+async def _watched(served: Served, clinic: Caller, connection: UUID) -> str:
+    """A watch that nobody has to see to, and a key pair; gives the watch's id."""
+    rooms, now, watch = served.house.rooms, datetime.now(UTC), uuid4()
+    later, operator = now + timedelta(days=1), Actor("system", "test", clinic.tenant, ())
+    known = await rooms.connections.clinic(clinic.tenant)
+    row = watches.WatchRow(
+        id=watch, connection=connection, connector="payments/stripe", name="x", about=b"x", state="wanted", purpose="TREAT",
+        sealed=b"", vendor_id=None, expires_at=None, read_at=None, sync_at=later, retry_at=None, due_at=later, generation=0,
+        nudge=None, nudged_at=None, failures=0, code=None, lost_at=None, created_at=now,
+    )  # fmt: skip
+    async with rooms.store.tenant(clinic.tenant) as session:
+        await watches.add(session, clinic.tenant, Watch(known, row, operator, {"team": TEAM}).kept())
+        await callback_keys.add(session, clinic.tenant, connection, callback_keys.KeyRow(uuid4(), "x", b"x", now))
+    return str(watch)
 
 
 async def _heard(served: Served, clinic: Caller, connection: str) -> dict[str, str]:
