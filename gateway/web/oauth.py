@@ -27,9 +27,9 @@ from gateway.oauth.room import CALLBACK, START
 from gateway.web import browser
 from gateway.web import oauth_pages as pages
 from gateway.web.browser import token_in
+from gateway.web.page import INTEGRATIONS
 from gateway.web.problems import told
 from gateway.web.reading import ClientGone, Headers, Limits, request_id
-from gateway.web.settings.integration import BASE
 
 log = Log("gateway.web")
 
@@ -149,7 +149,7 @@ class OAuthPages:
         session = await self._rooms.people.sessions.find(token) if token is not None else None
         if session is not None and session.tenant == back.tenant:
             await self._rooms.people.sessions.say(session, {"text": text, "tone": tone})
-        return _sent_on(f"{self._rooms.oauth.base}{BASE}{back.connector.id}")
+        return _sent_on(f"{self._rooms.oauth.base}{INTEGRATIONS}{back.connector.id}")
 
     async def _form(self, request: Request) -> dict[str, str]:
         media = request.headers.get("content-type", "").encode("latin-1")

@@ -55,6 +55,7 @@ KEY = {"title": "the front desk", "scopes": ["log:read"]}
 EVENT = {"type": "appointment.booked", "data": {"id": "appt_7Hq2ZkW9"}}
 TEXT: dict[str, Any] = {"action": "messaging/send_notice", "channel": "sms", "language": "en", "body": "Closed."}
 # What a route's body needs besides; anything in it is then replaced by something of another clinic's.
+TEAM = "e5b1c3a0-6f2d-4c6b-9d1e-7a2f4b8c9d10"
 BODIES: dict[str, dict[str, Any]] = {
     "/v1/connections": {"connector": "payments", "credential": {"secret": "rk_test_0123456789abcdef"}, "features": []},
     "/v1/connections/{id:uuid}/grant": {"features": [], "withheld": []},

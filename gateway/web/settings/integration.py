@@ -14,7 +14,7 @@ from gateway.errors import Conflict, NotFound
 from gateway.flows import look
 from gateway.tallies import Period
 from gateway.web import sketch, words
-from gateway.web.page import Page, View, Visit
+from gateway.web.page import INTEGRATIONS, Page, View, Visit
 from gateway.web.settings.integration_leaves import Leaving, leaving
 from gateway.web.settings.integration_scopes import reported, why_again
 from gateway.web.settings.integration_watches import watched
@@ -24,7 +24,7 @@ from scopes.agreement import Agreement
 from scopes.scope import Area, Scope, Verb
 from scopes.vocabulary import ConnectionState, CredentialKind
 
-BASE: Final = "/settings/integrations/"
+BASE: Final = INTEGRATIONS
 ONE: Final = f"{BASE}{{connector:path}}"
 _LOG: Final = Scope(Area.LOG, Verb.READ)
 _AGREEMENTS: Final = Scope(Area.AGREEMENTS, Verb.READ)
