@@ -35,6 +35,8 @@ class Line:
     title: str
     asked: bool
     granted: bool
+    told: bool
+    """Whether the vendor says what it granted; otherwise what was asked is taken for granted."""
     refused: bool
     """Granted beyond what was asked, and therefore not taken."""
     needed_by: tuple[str, ...]
@@ -80,6 +82,7 @@ def lines(connector: Connector, connection: Connection, found: Report) -> Iterat
             title=title_of(connector, name),
             asked=name in found.asked,
             granted=lattice.includes(found.granted, name),
+            told=name not in manifest.provider_scopes or manifest.provider_scopes[name].told,
             refused=name in found.refused and not lattice.includes(found.granted, name),
             needed_by=() if name in found.surplus | found.refused else tuple(manifest.features[each].title for each in on),
             used=_last(does, found.last_used),
