@@ -485,7 +485,7 @@ async def test_an_id_of_another_clinic_is_told_apart_from_none_by_nothing(two: T
         "connections": "connection", "disclosures": "disclosure", "keys": "key", "endpoints": "endpoint",
         "events": "event", "deliveries": "delivery", "consents": "consent", "agreements": "endpoint",
         "templates": "template", "waiting": "waiting", "refusals": "refusal", "recipients": "endpoint",
-        "patients": "subject", "care-contexts": "context",
+        "patients": "subject", "care-contexts": "context", "watches": "watch",
     }  # fmt: skip
     for operation in (each for each in OPERATIONS if "{" in each.path and "{family}" not in each.path):
         kind, told = kinds[operation.path.split("/")[2]], []
