@@ -94,6 +94,7 @@ async def keep_one(tenant: UUID, rooms: Rooms) -> None:
         await attempts.drop_attempts(connection, tenant, now - ATTEMPTS_KEPT)
     await _all_of(tenant, rooms, events.forget, now - timedelta(days=days))
     await _all_of(tenant, rooms, events.drop, now - timedelta(days=days) - ROWS_KEPT)
+    await rooms.callback_keys.destroy_old(tenant)
     await tell_of_expiring(tenant, rooms)
 
 

@@ -30,9 +30,10 @@ from gateway.network.artefacts import NewArtefact
 from gateway.people import Role
 from gateway.people.vouching import Voucher
 from gateway.records import Context, Frozen, NewContext, NewPatient
-from gateway.store import desks, links, transfers
+from gateway.store import callback_keys, desks, links, transfers, watches
 from gateway.store.pool import SET_TENANTS
 from gateway.templates import NewTemplate
+from gateway.watches import Watch
 from gateway.web.api.app import OPERATIONS
 from gateway.webhooks.endpoint import NewEndpoint, Recipient, Status
 from scopes.consent import Channel
@@ -55,6 +56,7 @@ KEY = {"title": "the front desk", "scopes": ["log:read"]}
 EVENT = {"type": "appointment.booked", "data": {"id": "appt_7Hq2ZkW9"}}
 TEXT: dict[str, Any] = {"action": "messaging/send_notice", "channel": "sms", "language": "en", "body": "Closed."}
 # What a route's body needs besides; anything in it is then replaced by something of another clinic's.
+TEAM = "e5b1c3a0-6f2d-4c6b-9d1e-7a2f4b8c9d10"
 BODIES: dict[str, dict[str, Any]] = {
     "/v1/connections": {"connector": "payments", "credential": {"secret": "rk_test_0123456789abcdef"}, "features": []},
     "/v1/connections/{id:uuid}/grant": {"features": [], "withheld": []},
@@ -86,6 +88,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/templates/{name}": TEXT,
     "/v1/templates/preview": TEXT,
     "/v1/policy": {"jurisdiction": "US", "allowed_regions": None},
+    "/v1/watches": {"connector": "teams", "watch": "shifts", "purpose": "HOPERAT", "payload": {"team": TEAM}},
 }  # fmt: skip
 
 
@@ -135,6 +138,7 @@ async def _lived_in(served: Served, clinic: Caller, *, calls: int) -> dict[str, 
     waits = await _messaged(served, clinic, UUID(told["id"]))
     context = await _recorded(served, operator)
     released = await _released(served, operator, UUID(context))
+    watch = await _watched(served, clinic, UUID(connection))
     text = NewTemplate(name="closed", **{**TEXT, "channel": Channel.SMS})
     template = await served.house.rooms.templates.put(operator, text)
     refusal = (await clinic.get("/v1/disclosures?outcome=refused")).json()["items"][0]["id"]
@@ -154,6 +158,7 @@ async def _lived_in(served: Served, clinic: Caller, *, calls: int) -> dict[str, 
         "template": str(template.id),
         "context": context,
         **released,
+        "watch": watch,
         **people,
         **heard,
         **stands,
@@ -278,6 +283,22 @@ async def _messaged(served: Served, clinic: Caller, disclosure: UUID) -> dict[st
         )  # fmt: skip
     rooms.connections.forget(clinic.tenant)
     return {"waiting": str(waiting)}
+
+
+async def _watched(served: Served, clinic: Caller, connection: UUID) -> str:
+    """A watch that nobody has to see to, and a key pair; gives the watch's id."""
+    rooms, now, watch = served.house.rooms, datetime.now(UTC), uuid4()
+    later, operator = now + timedelta(days=1), Actor("system", "test", clinic.tenant, ())
+    known = await rooms.connections.clinic(clinic.tenant)
+    row = watches.WatchRow(
+        id=watch, connection=connection, connector="payments/stripe", name="x", about=b"x", state="wanted", purpose="TREAT",
+        sealed=b"", vendor_id=None, expires_at=None, read_at=None, sync_at=later, retry_at=None, due_at=later, generation=0,
+        nudge=None, nudged_at=None, failures=0, code=None, lost_at=None, created_at=now,
+    )  # fmt: skip
+    async with rooms.store.tenant(clinic.tenant) as session:
+        await watches.add(session, clinic.tenant, Watch(known, row, operator, {"team": TEAM}).kept())
+        await callback_keys.add(session, clinic.tenant, connection, callback_keys.KeyRow(uuid4(), "x", b"x", now))
+    return str(watch)
 
 
 async def _heard(served: Served, clinic: Caller, connection: str) -> dict[str, str]:
@@ -536,7 +557,7 @@ async def test_an_id_of_another_clinic_is_told_apart_from_none_by_nothing(two: T
         "connections": "connection", "disclosures": "disclosure", "keys": "key", "endpoints": "endpoint",
         "events": "event", "deliveries": "delivery", "consents": "consent", "agreements": "endpoint",
         "templates": "template", "waiting": "waiting", "refusals": "refusal", "recipients": "endpoint",
-        "patients": "subject", "care-contexts": "context",
+        "patients": "subject", "care-contexts": "context", "watches": "watch",
     }  # fmt: skip
     for operation in (each for each in OPERATIONS if "{" in each.path and "{family}" not in each.path):
         kind, told = kinds[operation.path.split("/")[2]], []

@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import pytest
 
-from connectors.registry import Connector
 from gateway.app import House
 from gateway.calls import Actor
 from gateway.demo import EVERYTHING
@@ -25,7 +24,7 @@ from gateway.people.sessions import form_token
 from gateway.store import notices
 from gateway.webhooks.endpoint import NewEndpoint, Recipient, Status, Why
 from scopes.agreement import AgreementKind
-from scopes.vocabulary import ConnectionState, CredentialKind, Purpose
+from scopes.vocabulary import ConnectionState, Purpose
 from tests.gateway.egress.vendor import Vendor, answer
 from tests.gateway.house import Clinic, entries_of
 from tests.gateway.web.pages.conftest import Browser, SignedIn, forms
@@ -425,22 +424,6 @@ async def test_health_shows_each_day_and_why_things_failed(
     assert "card_declined" in failed
     assert "Purpose not allowed" in page
     assert len(re.findall(r'<rect class="(?:taken|missed|refused)"', page)) == 3
-
-
-async def test_an_integration_that_signs_in_at_the_vendor_says_that_it_is_connected_by_api(
-    holder: SignedIn, house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    known = house.rooms.registry.connectors
-    rule = known["messaging/twilio"].manifest.credential.model_copy(update={"kind": CredentialKind.OAUTH2})
-    manifest = known["messaging/twilio"].manifest.model_copy(update={"credential": rule})
-    other: Connector = type(known["messaging/twilio"])(**{**vars(known["messaging/twilio"]), "manifest": manifest})
-    monkeypatch.setattr(house.rooms.registry, "_connectors", {**known, "messaging/twilio": other})
-    owner = await holder()
-    page = (await owner.get(TWILIO)).text
-    assert "connected by API" in page
-    assert f"{TWILIO}/connect" not in page
-    token = {"csrf": form_token(owner.cookies["gateway"])}
-    assert (await owner.ask("POST", f"{TWILIO}/connect", data=token)).status_code == 409
 
 
 async def test_what_is_not_there_is_said_calmly(holder: SignedIn) -> None:
