@@ -269,6 +269,19 @@ async def _audited(visitor: Visitor, owner: Page) -> None:
     await visitor.look(owner, "an open menu")
 
 
+async def _consented(visitor: Visitor, owner: Page) -> None:
+    """One person's consents and what waits for them; one more, and one taken back."""
+    await owner.goto("/settings/consents")
+    await owner.get_by_label("The person").fill(REFERENCE)
+    await press(owner, "Look up")
+    await visitor.look(owner, "a person's consents")
+    person = urlsplit(owner.url).path
+    await owner.get_by_role("link", name="Withdraw the consent for").first.click()
+    await visitor.look(owner)
+    await owner.goto(f"{person}/new")
+    await visitor.look(owner, "one more consent of a person")
+
+
 async def _at_a_vendor(visitor: Visitor, owner: Page) -> None:
     """The pages around a vendor's own, which it leads back from at once."""
     rooms, operator = visitor.clinic.demo.house.rooms, visitor.clinic.operator
@@ -293,6 +306,8 @@ async def _in_need(visitor: Visitor, owner: Page) -> None:
     await owner.goto("/settings/integrations/payments/stripe/suspend")
     await press(owner, "Suspend")
     await visitor.look(owner, "a suspended integration")
+    await owner.goto("/settings/integrations/payments/stripe/resume")
+    await visitor.look(owner)
     await owner.goto("/settings/integrations/payments/stripe/revoke")
     await press(owner, "Revoke for good")
     await visitor.look(owner, "a revoked integration")
@@ -300,7 +315,17 @@ async def _in_need(visitor: Visitor, owner: Page) -> None:
     await visitor.look(owner, "integrations in need")
 
 
-STEPS: Final = (_turned_away, _joined, _once_more, _with_faults, _shown_once, _audited, _at_a_vendor, _in_need)
+STEPS: Final = (
+    _turned_away,
+    _joined,
+    _once_more,
+    _with_faults,
+    _shown_once,
+    _audited,
+    _consented,
+    _at_a_vendor,
+    _in_need,
+)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
