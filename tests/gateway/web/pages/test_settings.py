@@ -19,6 +19,7 @@ from gateway.flows.broker import broker
 from gateway.flows.connect import Wish, connect
 from gateway.flows.expiring import tell_of_expiring
 from gateway.flows.inbound import alarm
+from gateway.flows.tokens import grant_ended
 from gateway.people import Role
 from gateway.people.sessions import form_token
 from gateway.store import notices
@@ -144,6 +145,45 @@ async def test_notices_are_shown_until_there_is_nothing_to_be_done(
     assert "were refused" not in page
     assert "A laboratory" not in page
     assert endpoint.status is Status.PENDING
+
+
+async def test_a_vendor_that_wants_to_be_connected_again_is_told_on_its_card_until_it_is(
+    holder: SignedIn, house: House, clinic: Clinic
+) -> None:
+    owner = await holder()
+    said = "The vendor accepts what it granted no more; every call is refused. Connect it again."
+    assert said not in (await owner.get("/settings")).text
+    connection = await house.rooms.connections.active(clinic.tenant, "payments/stripe")
+    await grant_ended(connection, "revoked_there", house.rooms)
+    card = tile((await owner.get("/settings")).text, "Stripe")
+    assert "Needs attention" in card
+    assert said in card
+    with pytest.raises(Refused):
+        await broker(clinic.call(), house.rooms)
+    await house.rooms.connections.set_state(clinic.actor, connection.id, ConnectionState.REVOKED)
+    await connect(
+        clinic.actor, Wish(connector="payments", secret="rk_test_0123456789abcdef", features=frozenset()), house.rooms
+    )
+    assert said not in (await owner.get("/settings")).text
+
+
+async def test_the_messages_that_wait_are_counted_for_who_may_see_calls(
+    holder: SignedIn, house: House, clinic: Clinic
+) -> None:
+    owner, support = await holder(), await holder(Role.SUPPORT)
+    assert "until quiet hours end" not in (await owner.get("/settings")).text
+    for number, told in enumerate(("1 message waits until", "2 messages wait until"), start=1):
+        async with house.rooms.store.tenant(clinic.tenant) as connection:
+            await connection.execute(
+                "INSERT INTO waiting_calls (tenant, id, state, due_at, created_at, changed_at, connector, action, purpose, "
+                "reasons, withheld, fingerprint) VALUES ($1, $2, 'waiting', now() + interval '1 day', now(), now(), "
+                "'payments/stripe', 'refund', 'HPAYMT', '[]', '{}', $3)", clinic.tenant, uuid4(), bytes([number]),
+            )  # fmt: skip
+        assert told in (await owner.get("/settings")).text
+    assert "messages wait" not in (await support.get("/settings")).text
+    async with house.rooms.store.tenant(clinic.tenant) as connection:
+        await connection.execute("UPDATE waiting_calls SET state = 'carried' WHERE tenant = $1", clinic.tenant)
+    assert "until quiet hours end" not in (await owner.get("/settings")).text
 
 
 def new_endpoint(name: str) -> NewEndpoint:
