@@ -203,6 +203,7 @@ async def _registered(house: House, tenant: UUID, connector: Connector, sandbox:
     line = _line(house, connector)
     client_id, _, secret = sandbox.CREDENTIAL.partition(":")
     await house.rooms.oauth.clients.add(line.id, Client(client_id, secret))
+    await house.rooms.networks.sessions.anew(line.id)  # a sandbox keeps no session beyond its end
     if await house.rooms.networks.facilities.of(tenant, connector.id) is None:
         with suppress(Conflict):  # the database may hold another demo's clinic, which acts for it already
             await link_facility(tenant, connector.id, sandbox.FACILITY, house.rooms, environment=line.environment)
