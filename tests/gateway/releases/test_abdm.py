@@ -38,6 +38,7 @@ QUIRKS = (
     "mixed_peer_keys", "push_needs_token", "bare_revocation", "error_shapes",
 )  # fmt: skip
 HIU = "HIU-LAB"
+ON_NOTIFY = "/api/hiecm/consent/v3/request/hip/on-notify"
 
 
 @dataclass
@@ -57,7 +58,7 @@ class Played:
         wanted = Wanted("CAREMGT", since=stamp(now - month), until=stamp(now + 86_400), erase_at=stamp(now + month))
         request = self.network.ask_consent(PATIENT, HIU, wanted)
         [artefact] = await self.network.grant(request.id)
-        await self.network.until(lambda: bool(self.network.heard("/api/hiecm/consent/v3/request/hip/on-notify")), 20)
+        await self.network.until(lambda: bool(self.network.heard(ON_NOTIFY)), 20)
         return artefact.id
 
 
@@ -125,6 +126,7 @@ async def test_an_hiu_opens_the_record_and_the_network_hears_that_it_arrived(pla
 async def test_a_consent_that_was_revoked_releases_nothing_to_an_hiu_that_asks_all_the_same(played: Played) -> None:
     consent = await played.consented()
     await played.network.revoke(consent)
+    await played.network.until(lambda: len(played.network.heard(ON_NOTIFY)) == 2, 20)
     transfer = await played.network.request_records(consent, Asked(forced=True))
     await played.network.until(lambda: transfer.error is not None, 40)
     assert transfer.entries == []
