@@ -2,10 +2,12 @@
 
 import inspect
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
 from connectors.contract import Action, Callback, Content, Manifest
+from connectors.manifest import WatchRule
 from connectors.network import Network
 from scopes.consent import Channel
 from scopes.tracking import is_for_tracking, only_tracks, tracks
@@ -128,6 +130,49 @@ def check_network(folder: Path, network: Network | None) -> None:
         expected = list(inspect.signature(promised).parameters)[1:]
         if not inspect.isfunction(offered) or list(inspect.signature(offered).parameters) != expected:
             raise RegistryError(file, name, f"write `def {name}({', '.join(expected)})`, as connectors/network.py says")
+
+
+def check_certificates(folder: Path, manifest: Manifest, callback: Callback | None) -> None:
+    """Whoever has a vendor encrypt to us can open what it then says."""
+    for name, action in manifest.actions.items():
+        if action.certificate and not callable(getattr(callback, "unsealed", None)):
+            fix = "callback.py must offer `unsealed(raw_body, private_keys)` to open what is encrypted to it"
+            raise RegistryError(folder / "manifest.toml", f"actions.{name}.certificate", fix)
+
+
+def check_watches(folder: Path, manifest: Manifest, actions: Mapping[str, Action], callback: Callback | None) -> None:
+    """What a watch names is there: its actions, their fields, the events; and a purpose that all of them have."""
+    file, known = folder / "manifest.toml", set(callback.EVENTS) if callback is not None else set()
+    for name, rule in manifest.watches.items():
+        key = f"watches.{name}"
+        for action in rule.actions:
+            if action not in actions:
+                raise RegistryError(file, key, f"names the action {action!r}, which [actions] does not have")
+        for event in (rule.changed, *rule.missed, *rule.renewed_on, *rule.ended):
+            if event not in known:
+                raise RegistryError(file, key, f"names the event {event!r}, which callback.py does not have")
+        if not frozenset.intersection(*(actions[each].purposes for each in rule.actions)):
+            raise RegistryError(file, key, "its actions have no purpose in common")
+        for where, fields in _fields_of(rule, actions).items():
+            for field in fields:
+                raise RegistryError(
+                    file, f"{key}.{where}", f"names the field {field!r}, which its action does not have"
+                )
+
+
+def _fields_of(rule: WatchRule, actions: Mapping[str, Action]) -> dict[str, set[str]]:
+    """The fields that a watch names and its actions do not have, by the part of the rule."""
+    asked = {each: {field.name for field in actions[each].shape.fields} for each in rule.actions}
+    told = {each: {field.name for field in actions[each].answer.fields} for each in rule.actions}
+    renewing = asked[rule.renew] if rule.renew is not None else set(rule.lasts)
+    whole = {rule.whole} if rule.whole is not None else set()
+    return {
+        "lasts": set(rule.lasts) - (asked[rule.start] & renewing),
+        "id": {rule.id, rule.ends} - told[rule.start],
+        "answered": (set(rule.answered) - asked[rule.stop]) | (set(rule.answered.values()) - told[rule.start]),
+        "sync": (set(rule.goes_on) | set(rule.remembers)) - asked[rule.sync],
+        "items": ({rule.items, *rule.goes_on.values(), *rule.remembers.values()} | whole) - told[rule.sync],
+    }
 
 
 def check_content(action: Action, content: Content) -> None:

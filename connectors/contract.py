@@ -49,6 +49,7 @@ __all__ = [
     "Callback",
     "CallbackEvent",
     "CallbackRefused",
+    "Certificate",
     "ConnectorError",
     "Content",
     "CredentialRefused",
@@ -66,6 +67,7 @@ __all__ = [
     "Settlement",
     "TryLater",
     "Unreachable",
+    "Unsealing",
     "VendorAnswer",
     "Wish",
     "Wording",
@@ -79,6 +81,14 @@ class VendorAnswer:
     body: Mapping[str, Any]
     reference: str | None
     status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What a vendor may encrypt its messages to us with: X.509 as base64 of DER, and the id that it names it by."""
+
+    id: str
+    text: str
 
 
 class Egress(Protocol):
@@ -111,6 +121,10 @@ class Egress(Protocol):
     @property
     def callback_token(self) -> str | None:
         """What the vendor is to bring back with each message, where the manifest says that it does; else None."""
+
+    @property
+    def callback_certificate(self) -> Certificate | None:
+        """What the vendor is to encrypt its messages with, where the manifest says that the action hands one over; else None."""
 
     @property
     def wording(self) -> Wording | None:
@@ -172,6 +186,11 @@ class Action:
     """Whether it answers what a person asked for a moment ago."""
     elsewhere: bool = False
     """Whether it goes to an address that the network named, by a flow of the gateway's and not by `perform`."""
+
+    @property
+    def hands_certificate(self) -> bool:
+        """Whether it hands the vendor a certificate of ours to encrypt to."""
+        return self.manifest.actions[self.name].certificate
 
     @property
     def recipient(self) -> Recipient:
@@ -285,7 +304,7 @@ class Callback(Protocol):
 
     Always in this order: verify the raw bytes, then identity and translate. All three raise CallbackRefused and nothing
     else, whatever the bytes are. A module may also offer a Handshake, under the name `handshake`, and an Envelope, under
-    the name `envelope`.
+    the name `envelope`, and an Unsealing, under the name `unsealed`.
     """
 
     @property
@@ -329,3 +348,13 @@ class Envelope(Protocol):
 
     def __call__(self, raw_body: bytes, headers: Mapping[str, str]) -> bytes:
         """The bytes that identity and translate get in place of the body, once it is verified. Raises CallbackRefused."""
+
+
+class Unsealing(Protocol):
+    """How a message is opened whose vendor encrypted what it tells to a certificate of ours."""
+
+    def __call__(self, raw_body: bytes, private_keys: Mapping[str, bytes]) -> bytes:
+        """The bytes that identity and translate get in place of the body, once it is verified. Raises CallbackRefused.
+
+        `private_keys` are PEM by their certificates' ids. What was encrypted is proved unchanged before it is decrypted.
+        """

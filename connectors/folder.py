@@ -20,6 +20,7 @@ import connectors
 from connectors.checks import (
     RegistryError,
     check_agreements,
+    check_certificates,
     check_content,
     check_features,
     check_messages,
@@ -27,6 +28,7 @@ from connectors.checks import (
     check_places,
     check_scopes,
     check_strays,
+    check_watches,
     file_of,
 )
 from connectors.contract import (
@@ -38,6 +40,7 @@ from connectors.contract import (
     Handshake,
     Manifest,
     Rejected,
+    Unsealing,
     VendorAnswer,
 )
 from connectors.network import Network
@@ -61,6 +64,7 @@ class Connector:
     folder: Path
     handshake: Handshake | None = None
     envelope: Envelope | None = None
+    unsealed: Unsealing | None = None
     content: Content | None = None
     network: Network | None = None
     """What the folder of a network of health records offers besides."""
@@ -95,6 +99,8 @@ def read_folder(root: Path, folder: Path) -> Connector:
         check_messages(folder, action)
         if content:
             check_content(action, content)
+    check_watches(folder, manifest, actions, callback)
+    check_certificates(folder, manifest, callback)
     return Connector(
         id=manifest.id,
         manifest=manifest,
@@ -103,6 +109,7 @@ def read_folder(root: Path, folder: Path) -> Connector:
         callback=callback,
         handshake=getattr(callback, "handshake", None),
         envelope=getattr(callback, "envelope", None),
+        unsealed=getattr(callback, "unsealed", None),
         folder=folder,
         content=content,
         network=network,

@@ -188,6 +188,9 @@ class ActionEntry(Part):
     requested: bool = False
     elsewhere: bool = False
 
+    certificate: bool = False
+    """Whether it hands the vendor a certificate of ours, so that what the vendor then tells is encrypted to it."""
+
     @model_validator(mode="after")
     def _goes_elsewhere_from_within(self) -> Self:
         if self.requested and not self.inner:
@@ -253,6 +256,52 @@ class SettingRule(Part):
         return self
 
 
+class WatchRule(Part):
+    """Something that the vendor watches for a clinic, and how the gateway keeps that up: by which actions and fields.
+
+    A clinic says what to watch in `start`'s fields, all but those in `lasts`. It is renewed before it ends, and read by
+    `sync` now and then, since vendors lose messages; what a reading finds is told as the event `changed`.
+    """
+
+    title: Sentence
+    start: Name
+    renew: Name | None = None
+    """Without one another is begun before the first ends, and the first stopped."""
+    stop: Name
+    sync: Name
+    lasts: dict[Name, int] = Field(default_factory=dict)
+    """How long it is to last, by fields of `start` and `renew`."""
+    id: Name = "id"
+    """Which field of `start`'s answer the vendor names the watch by in its messages."""
+    ends: Name = "expires_at"
+    answered: dict[Name, Name] = Field(default_factory=dict)
+    """Fields of `renew` and `stop` that come from `start`'s answer, by what they are called there."""
+    items: Name
+    """The list in `sync`'s answer."""
+    whole: Name | None = None
+    """What in `sync`'s answer says that it lists everything; without one it always does."""
+    goes_on: dict[Name, Name] = Field(default_factory=dict)
+    """Fields of `sync` that come from the answer of the page before, as long as it has them."""
+    remembers: dict[Name, Name] = Field(default_factory=dict)
+    """Fields of `sync` that come from the last page of the reading before."""
+    changed: str
+    each: bool = True
+    """Whether `changed` is told of each item that changed, by its id; otherwise once, by the watch's."""
+    missed: tuple[str, ...] = ()
+    """Events that say that changes may have been lost: it is read at once."""
+    renewed_on: tuple[str, ...] = ()
+    """Events that want it renewed at once."""
+    ended: tuple[str, ...] = ()
+    """Events that say that it is no more: it is begun anew and read."""
+    renew_before_minutes: Annotated[int, Field(gt=0)]
+    poll_minutes: Annotated[int, Field(gt=0)]
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """Every action that keeps it up."""
+        return tuple(name for name in (self.start, self.renew, self.stop, self.sync) if name is not None)
+
+
 class Limits(Part):
     """The vendor's published request rate for one account."""
 
@@ -274,6 +323,7 @@ class Manifest(Part):
     provider_scopes: dict[str, ProviderScopeEntry] = Field(default_factory=dict)
     callback: CallbackRule | None = None
     settings: dict[Name, SettingRule] = Field(default_factory=dict)
+    watches: dict[Name, WatchRule] = Field(default_factory=dict)
     limits: Limits
 
     @property

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from connectors.registry import HERE, Registry
 from gateway.agreements import Agreements
+from gateway.callback_keys import CallbackKeys
 from gateway.callbacks import Callbacks
 from gateway.callers import Callers
 from gateway.config import Settings
@@ -146,6 +147,7 @@ async def opened(
             callers=callers,
             people=People(store, vault, connections.clinic, clock=clock),
             callbacks=callbacks,
+            callback_keys=CallbackKeys(store, connections, clock=clock),
             endpoints=Endpoints(store, connections, clock=clock),
             subjects=subjects,
             ledger=ledger,

@@ -24,6 +24,7 @@ from gateway.flows.authorize import again, finish, go
 from gateway.flows.connect import Wish, begin
 from gateway.flows.network.facility import link_facility, move
 from gateway.flows.template import register
+from gateway.flows.watching import Wanted, listed, want
 from gateway.jobs import Jobs
 from gateway.keyfiles import write_once
 from gateway.network.lines import Line
@@ -33,7 +34,7 @@ from gateway.serve import listening, serving, url_of
 from gateway.store.embedded.lock import FileLock
 from scopes.agreement import AgreementKind
 from scopes.scope import Area, Scope, Verb
-from scopes.vocabulary import ConnectionState
+from scopes.vocabulary import ConnectionState, Purpose
 
 EVERYTHING = tuple(Scope(area, verb) for area in Area for verb in Verb)
 _KEPT = "demo.json"  # the demo's tenant, key and people, in the data folder, readable by its owner only
@@ -65,7 +66,12 @@ class Demo:
     @property
     def sign_in_url(self) -> str:
         """Where people sign in: by a name and not a number, since passkeys belong to a name."""
-        return f"{self.url.replace('//127.0.0.1:', '//localhost:')}/sign-in"
+        return f"{by_name(self.url)}/sign-in"
+
+
+def by_name(url: str) -> str:
+    """The demo's address as people's browsers know it: a session is kept for a name, and who comes back has to find it."""
+    return url.replace("//127.0.0.1:", "//localhost:")
 
 
 @asynccontextmanager
@@ -84,7 +90,7 @@ async def running(settings: Settings, *, any_port: bool = False) -> AsyncIterato
             for connector_id, vendor in vendors.items()
         }
         house = await stack.enter_async_context(opened(settings, sandboxes=sandboxes))
-        house.rooms.oauth.served_at = url_of(listener)
+        house.rooms.oauth.served_at = by_name(url_of(listener))
         async with _alone(settings):
             tenant, api_key, people = await _clinic(house)
             for connector_id, vendor in vendors.items():
@@ -94,6 +100,7 @@ async def running(settings: Settings, *, any_port: bool = False) -> AsyncIterato
         house.rooms.callbacks.served_at = url
         for connector_id, vendor in vendors.items():
             await _calling_back(house, tenant, house.rooms.registry.connector(connector_id), vendor, url)
+        await _watching(house, tenant)
         phones = {
             house.rooms.registry.connector(connector_id).manifest.title: f"{base}{page}"
             for connector_id, base in sandboxes.items()
@@ -196,6 +203,7 @@ async def _registered(house: House, tenant: UUID, connector: Connector, sandbox:
     line = _line(house, connector)
     client_id, _, secret = sandbox.CREDENTIAL.partition(":")
     await house.rooms.oauth.clients.add(line.id, Client(client_id, secret))
+    await house.rooms.networks.sessions.anew(line.id)  # a sandbox keeps no session beyond its end
     if await house.rooms.networks.facilities.of(tenant, connector.id) is None:
         with suppress(Conflict):  # the database may hold another demo's clinic, which acts for it already
             await link_facility(tenant, connector.id, sandbox.FACILITY, house.rooms, environment=line.environment)
@@ -230,6 +238,19 @@ async def _calling_back(house: House, tenant: UUID, connector: Connector, vendor
     with suppress(Conflict):  # the user put two of their own there
         await house.rooms.callbacks.add_secret(_demo(tenant), found.id, secret, manifests)
         vendor.state.sandbox.callback_url = f"{url}/hooks/{found.id}"
+
+
+async def _watching(house: House, tenant: UUID) -> None:
+    """Have each vendor watch what its sandbox names, unless the user stopped or cut that off: so it is asked for once."""
+    for connector in house.rooms.registry.connectors.values():
+        named = getattr(connector.module("sandbox"), "WATCHES", {}) if connector.manifest.watches else {}
+        found = await house.rooms.connections.active(tenant, connector.id)
+        if not named or found.state is not ConnectionState.ACTIVE:
+            continue
+        if any(each.row.connection == found.id for each in await listed(tenant, house.rooms)):
+            continue
+        for name, payload in named.items():
+            await want(_demo(tenant), Wanted(connector.id, name, Purpose.HOPERAT, payload), house.rooms)
 
 
 def _demo(tenant: UUID) -> Actor:

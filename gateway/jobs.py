@@ -1,4 +1,4 @@
-"""Take jobs from the queue and see to them: deliveries, vendors' messages, networks' letters, calls that waited, housekeeping.
+"""Take jobs from the queue and see to them: deliveries, vendors' messages, networks' letters, watches, calls that waited.
 
 What each does is a flow's.
 
@@ -19,8 +19,9 @@ from weakref import WeakValueDictionary
 import asyncpg
 
 from gateway.errors import Unavailable
-from gateway.flows import due, housekeeping, inbound, lane, leave, tally, tokens
-from gateway.flows.network import artefacts, asking, linking, reading, transfers, watching
+from gateway.flows import due, housekeeping, inbound, lane, leave, tally, tokens, watching
+from gateway.flows.network import artefacts, asking, linking, reading, transfers
+from gateway.flows.network import watching as bridges
 from gateway.flows.rooms import Rooms
 from gateway.flows.settle import StillUnderWay
 from gateway.log import Log
@@ -135,6 +136,7 @@ class Jobs:
         loop.entrypoint(queue.WAITING, accepts_context=False)(self._waiting)
         loop.entrypoint(queue.LETTER, accepts_context=False)(self._letter)
         loop.entrypoint(queue.TRANSFER, accepts_context=False)(self._transfer)
+        loop.entrypoint(queue.WATCH, accepts_context=False)(self._watch)
         loop.schedule("stranded", _EVERY_MINUTE, accepts_context=False)(self._stranded)
         loop.schedule("tallies", _EVERY_MINUTE, accepts_context=False)(self._tallies)
         loop.schedule("callbacks", _EVERY_TEN_MINUTES, accepts_context=False)(self._callbacks)
@@ -145,6 +147,7 @@ class Jobs:
         loop.schedule("letters", _EVERY_MINUTE, accepts_context=False)(self._letters)
         loop.schedule("transfers", _EVERY_MINUTE, accepts_context=False)(self._transfers)
         loop.schedule("bridges", _EVERY_TEN_MINUTES, accepts_context=False)(self._bridges)
+        loop.schedule("watches", _EVERY_MINUTE, accepts_context=False)(self._watches)
         loop.schedule("housekeeping", _EVERY_HOUR, accepts_context=False)(self._housekeeping)
         return loop
 
@@ -215,6 +218,11 @@ class Jobs:
         if not task.cancelled():
             task.result()
 
+    async def _watch(self, job: Job) -> None:
+        """See to what a vendor watches."""
+        named = queue.WatchJob.parse(job.payload or b"")
+        await self._or_later(watching.see_to(named.tenant, named.watch, self._rooms), job)
+
     async def _or_later(self, work: Awaitable[None], job: Job) -> None:
         """Do a job's work; where that fails the job comes again, each time later."""
         from pgqueuer import RetryRequested
@@ -246,7 +254,7 @@ class Jobs:
     async def _looked_at_start(self) -> None:
         """Whether networks still know us: somebody may have moved their address while we were away."""
         await self.ready.wait()
-        await self._kept_house(lambda rooms: watching.watch(rooms, at_start=True))
+        await self._kept_house(lambda rooms: bridges.watch(rooms, at_start=True))
 
     async def _network(self, job: Job) -> None:
         """Tell a network what was planned, or see why nothing was heard of it."""
@@ -263,7 +271,10 @@ class Jobs:
         await self._kept_house(artefacts.end_overdue)
 
     async def _bridges(self, _schedule: Any) -> None:
-        await self._kept_house(watching.watch)
+        await self._kept_house(bridges.watch)
+
+    async def _watches(self, _schedule: Any) -> None:
+        await self._kept_house(watching.see_to_due)
 
     async def _housekeeping(self, _schedule: Any) -> None:
         await self._kept_house(housekeeping.keep)

@@ -264,6 +264,13 @@ class Tallies:
             ),
         )
 
+    async def last_deeds(self, tenant: UUID, connector: str, since: date) -> Counts[tuple[str, date]]:
+        """Which of a connector's actions were done since a day, and each one's last day."""
+        through = await self.roll(tenant)
+        async with self._store.reading(tenant) as connection:
+            found = await rows.last_deeds(connection, tenant, connector, since)
+        return Counts(through, tuple(sorted(found)))
+
     async def flows(self, tenant: UUID, period: Period) -> Counts[Flow]:
         """Kind of data to connector to recipient to country: the data map, and the matrix of kinds and recipients."""
         through = await self.roll(tenant)

@@ -14,6 +14,7 @@ import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -47,8 +48,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def _sweep() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         pid = folder.name.removeprefix(_PREFIX).split("-")[0]
-        if folder.stat().st_uid == os.geteuid() and pid.isdigit() and not psutil.pid_exists(int(pid)):
-            _clear(folder)
+        with suppress(FileNotFoundError):  # a run beside this one has just ended
+            if folder.stat().st_uid == os.geteuid() and pid.isdigit() and not psutil.pid_exists(int(pid)):
+                _clear(folder)
 
 
 def _clear(folder: Path) -> None:
@@ -120,13 +122,20 @@ def dsn(postgres: Embedded, migrated: str) -> str:
     return postgres.dsn(name)
 
 
-@pytest.fixture
-def fresh_dsn(postgres: Embedded, migrated: str) -> Iterator[str]:
-    """A migrated database of this test's own."""
+@contextmanager
+def cloned(postgres: Embedded, migrated: str) -> Iterator[str]:
+    """A migrated database until the block ends."""
     name = f"fresh_{uuid4().hex}"
     _run(_execute(postgres.dsn(), f"CREATE DATABASE {name} TEMPLATE {migrated}"))
     yield postgres.dsn(name)
     _run(_execute(postgres.dsn(), f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+def fresh_dsn(postgres: Embedded, migrated: str) -> Iterator[str]:
+    """A migrated database of this test's own."""
+    with cloned(postgres, migrated) as dsn:
+        yield dsn
 
 
 @pytest.fixture

@@ -32,10 +32,14 @@ LAYERS = (
     (3, "connectors/registry.py connectors/folder.py connectors/review.py connectors/scaffold*.py"),
     (2, "connectors/*/*.py gateway/vault.py gateway/vault/*.py gateway/ledger/*.py"),
     (3, "gateway/connections.py gateway/connections/*.py gateway/egress.py gateway/egress/*.py"),
-    (3, "gateway/subjects.py gateway/callers.py gateway/callers/*.py gateway/consents.py gateway/contacts.py"),
+    (
+        3,
+        "gateway/subjects.py gateway/callers.py gateway/callers/*.py gateway/consents.py gateway/contacts.py "
+        "gateway/watches.py",
+    ),
     (3, "gateway/agreements.py gateway/tallies.py gateway/templates.py"),
     (3, "gateway/webhooks/*.py gateway/people/*.py"),
-    (3, "gateway/callbacks.py"),
+    (3, "gateway/callbacks.py gateway/callback_keys.py"),
     (3, "gateway/oauth/*.py gateway/network/*.py gateway/records/*.py"),
     (4, "gateway/flows/*.py"),
     (5, "gateway/jobs.py"),

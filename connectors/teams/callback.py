@@ -1,8 +1,8 @@
 """Graph's change notifications: answer the handshake, compare the secret in every item, read the items under our names.
 
 Graph signs nothing: a notification is genuine if each item names the secret that its subscription was made with
-(clientState), a token that only the gateway can make. Rich notifications (notifications.py) are not asked for: the
-contract hands secrets to `verify` only, and Graph offers none for shifts.
+(clientState), a token that only the gateway can make. What Graph encrypts to our certificate, where it was asked to, is
+opened by notifications.py and has to be about the very thing that its item names.
 """
 
 import hashlib
@@ -13,11 +13,14 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
+import orjson
+
 from connectors.contract import CallbackEvent, CallbackRefused
+from connectors.teams.notifications import opened
 from connectors.teams.reading import EVENTS, event_of, expiry_of, mark_of
 from connectors.wire import parse_object
 
-__all__ = ["EVENTS", "KNOWN", "handshake", "identity", "translate", "verify"]
+__all__ = ["EVENTS", "KNOWN", "handshake", "identity", "translate", "unsealed", "verify"]
 
 KNOWN: Final = frozenset(EVENTS)
 
@@ -62,6 +65,31 @@ def handshake(method: str, url: str, token: str) -> str | None:
     if names != ["validationToken"] or not _TOKEN.fullmatch(asked[0][1]):
         raise CallbackRefused("malformed_handshake")
     return asked[0][1]
+
+
+def unsealed(raw_body: bytes, private_keys: Mapping[str, bytes]) -> bytes:
+    """The same message with what was encrypted in it opened, proved unchanged before. Raises CallbackRefused.
+
+    Most have nothing encrypted in them, and stay as they are. Of what is opened only the id is looked at: what an event
+    tells is declared, and a shift as it is now is asked for.
+    """
+    items = _items(raw_body)
+    if not any("encryptedContent" in item for item in items):
+        return raw_body
+    return orjson.dumps({"value": [_opened(item, private_keys) for item in items]})
+
+
+def _opened(item: Mapping[str, Any], private_keys: Mapping[str, bytes]) -> dict[str, Any]:
+    plain = {name: value for name, value in item.items() if name != "encryptedContent"}
+    content = item.get("encryptedContent")
+    if content is None:
+        return plain
+    if not isinstance(content, Mapping):
+        raise CallbackRefused("malformed_event")
+    resource, named = opened(content, private_keys), item.get("resourceData")
+    if not isinstance(named, Mapping) or resource.get("id") != named.get("id"):
+        raise CallbackRefused("about_something_else")
+    return plain
 
 
 def identity(raw_body: bytes) -> str | None:

@@ -88,7 +88,7 @@ async def watch_shifts(fields: WatchShifts, egress: Egress) -> VendorAnswer:
     team = allowed(fields.team, egress)
     if egress.callback_url is None or egress.callback_token is None:
         raise Rejected("callback_url_missing")
-    wanted = {
+    wanted: dict[str, Any] = {
         "changeType": "created,updated,deleted",
         "notificationUrl": egress.callback_url,
         "lifecycleNotificationUrl": egress.callback_url,  # can only be given now
@@ -97,6 +97,12 @@ async def watch_shifts(fields: WatchShifts, egress: Egress) -> VendorAnswer:
         "clientState": egress.callback_token,
         "latestSupportedTlsVersion": "v1_2",
     }
+    if egress.callback_certificate is not None:
+        wanted |= {
+            "includeResourceData": True,
+            "encryptionCertificate": egress.callback_certificate.text,
+            "encryptionCertificateId": egress.callback_certificate.id,
+        }
     response = await _ask(egress, "POST", "/subscriptions", wanted)
     return _made(response, answers.made(response, answers.watch))
 

@@ -1,7 +1,6 @@
 """Open the encrypted content of a rich notification: the signature first, then the content. Holds no key, asks nobody.
 
-Not used by callback.py, which takes basic notifications; ready for a door that hands a private key to it. Graph: "Set up
-change notifications that include resource data", decrypting.
+Graph: "Set up change notifications that include resource data", decrypting.
 """
 
 import base64

@@ -28,6 +28,8 @@ __all__ = ["ACCOUNT", "CREDENTIAL", "OAUTH_CLIENT", "SETTINGS", "approve", "crea
 
 CREDENTIAL: Final = "graph-token-0123456789"
 OAUTH_CLIENT: Final = ("0d3b6c1e-5a7f-4e2b-9c8d-1f2a3b4c5d6e", "sandbox-client-secret")
+#: What the demo has watched.
+WATCHES: Final = {"shifts": {"team": held.TEAM}}
 SETTINGS: Final = {"teams": held.TEAM, "teams_app": held.APP}
 #: What an administrator of the sandbox's directory allowed the application. The one for notices comes with the Teams app.
 GRANTED: Final = frozenset(

@@ -1,6 +1,9 @@
 """The sandbox's subscriptions: the handshake before one is made, and what is told to whoever watches. Graph's manners."""
 
 import asyncio
+import base64
+import hmac
+import os
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -8,6 +11,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx2
+import orjson
 
 from connectors.teams.sandbox_directory import ACCOUNT, Directory, Refused, written
 
@@ -35,7 +39,9 @@ async def made(directory: Directory, given: dict[str, Any]) -> dict[str, Any]:
     secure = urlsplit(address).scheme == "https" or urlsplit(address).hostname in ("127.0.0.1", "localhost")
     if not secure or len(state) > 128:
         raise Refused(400, "BadRequest", "notificationUrl must be https and clientState at most 128 characters long")
-    if any(each["resource"] == given["resource"] for each in directory.watches.values()):
+    if any(
+        each["resource"] == given["resource"] and not _ended(directory, each) for each in directory.watches.values()
+    ):
         raise Refused(403, "Forbidden", "Subscription quota: one per application and resource")
     if address != CALLBACK_URL and not await _shaken(address):
         raise Refused(400, "ValidationError", "Subscription validation request failed")
@@ -48,6 +54,8 @@ def renewed(directory: Directory, name: str, given: Mapping[str, Any]) -> dict[s
     """A subscription that lasts longer. Raises Refused."""
     _check_end(directory, str(given.get("expirationDateTime")))
     watch = directory.watches[name]
+    if _ended(directory, watch):
+        raise Refused(404, "ResourceNotFound", "The object was not found")
     watch["expirationDateTime"] = given["expirationDateTime"]
     return watch
 
@@ -59,13 +67,39 @@ async def tell(directory: Directory, team: str, change: str, shift: str) -> None
             continue
         resource = f"teams('{team}')/schedule/shifts('{shift}')"
         held = {"@odata.type": "#Microsoft.Graph.shift", "@odata.id": resource, "id": shift}
-        await _post(watch, {**_about(watch), "changeType": change, "resource": resource, "resourceData": held})
+        item = {**_about(watch), "changeType": change, "resource": resource, "resourceData": held}
+        if watch.get("includeResourceData"):
+            item["encryptedContent"] = sealed(watch, {**held, "notes": "With Mrs Roe"})
+        await _post(watch, item)
 
 
 async def tell_lifecycle(directory: Directory, event: str) -> None:
     """Tell whoever watches something that the watch itself needs care."""
     for watch in list(directory.watches.values()):
         await _post(watch, {**_about(watch), "lifecycleEvent": event})
+
+
+def sealed(watch: Mapping[str, Any], resource: Mapping[str, Any]) -> dict[str, str]:
+    """A resource as Graph encrypts it: AES-256-CBC under a fresh key, its HMAC, and the key under the certificate."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import padding, rsa
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+    from cryptography.hazmat.primitives.padding import PKCS7
+
+    public = x509.load_der_x509_certificate(base64.b64decode(watch["encryptionCertificate"])).public_key()
+    if not isinstance(public, rsa.RSAPublicKey):
+        raise Refused(400, "BadRequest", "encryptionCertificate must hold an RSA key")
+    key, padder = os.urandom(32), PKCS7(128).padder()
+    encryptor = Cipher(algorithms.AES(key), modes.CBC(key[:16])).encryptor()
+    data = encryptor.update(padder.update(orjson.dumps(dict(resource))) + padder.finalize()) + encryptor.finalize()
+    oaep = padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), None)  # noqa: S303 (Graph's choice)
+    return {
+        "data": base64.b64encode(data).decode(),
+        "dataKey": base64.b64encode(public.encrypt(key, oaep)).decode(),
+        "dataSignature": base64.b64encode(hmac.digest(key, data, "sha256")).decode(),
+        "encryptionCertificateId": str(watch["encryptionCertificateId"]),
+    }
 
 
 def _about(watch: Mapping[str, Any]) -> dict[str, Any]:

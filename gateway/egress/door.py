@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 import httpx2
 
-from connectors.contract import AnswerRefused, ConnectorError, Unreachable
+from connectors.contract import AnswerRefused, Certificate, ConnectorError, Unreachable
 from gateway.egress.answer import accept
 from gateway.egress.book import AddressBook, Resolver, resolve_by_system
 from gateway.egress.credential import Credential
@@ -28,10 +28,11 @@ _log = Log("gateway.egress")
 
 
 class Hook(NamedTuple):
-    """Where a connection's vendor may call, and what it is to bring back where it signs nothing."""
+    """Where a connection's vendor may call, what it is to bring back where it signs nothing, and encrypt to where it is to."""
 
     url: str | None = None
     token: str | None = None
+    certificate: Certificate | None = None
 
 
 _NO_HOOK: Final = Hook()
@@ -120,6 +121,11 @@ class Passage:
     def callback_token(self) -> str | None:
         """What the vendor is to bring back with each message."""
         return self._hook.token
+
+    @property
+    def callback_certificate(self) -> Certificate | None:
+        """What the vendor is to encrypt its messages with."""
+        return self._hook.certificate
 
     async def send(self, request: httpx2.Request) -> httpx2.Response:
         """Carry one request, again where that is safe; an answer of any status comes back as it is, but no redirect.

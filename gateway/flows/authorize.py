@@ -12,9 +12,10 @@ come back to one of ours.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import asyncpg
 
@@ -42,8 +43,19 @@ _NO_REDIRECT: Final = "the gateway does not know its own address, so no vendor c
 _VERIFIED: Final = "set GATEWAY_PUBLIC_URL to the address that is registered at the vendor"
 
 
+@dataclass(frozen=True, slots=True)
+class Back:
+    """Whose pages a person came from and goes back to, and which integration's."""
+
+    tenant: UUID
+    connector: Connector
+
+
 class AnswerRefusedHere(GatewayError):
-    """The vendor's answer is not taken; nothing is connected. `code` says why, in a word of ours."""
+    """The vendor's answer is not taken; nothing is connected. `code` says why, in a word of ours.
+
+    `back` is there where the person came from our own pages.
+    """
 
     status = 400
     title = "Nothing was connected"
@@ -51,6 +63,7 @@ class AnswerRefusedHere(GatewayError):
     def __init__(self, code: str) -> None:
         super().__init__(f"the vendor's answer is not taken ({code})")
         self.code = code
+        self.back: Back | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +78,8 @@ class Offer:
     """The vendor's page, without anything that is asked there: for showing where it goes."""
     for_admins: bool
     """Whether an administrator may allow it for everybody first."""
+    back: bool = False
+    """Whether the person came here from our own pages, by no link that somebody sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +101,8 @@ class Finished:
     connected: bool
     again: str | None = field(default=None, repr=False)
     """Where to go on, when an administrator's page came first."""
+    back: Back | None = None
+    """There where the person came from our own pages."""
 
 
 def link_for(link: str, rooms: Rooms) -> str:
@@ -102,13 +119,13 @@ def check_address(rooms: Rooms) -> None:
         raise Conflict(_NO_REDIRECT, fix=_VERIFIED)
 
 
-async def again(actor: Actor, connection: Connection, rooms: Rooms) -> str:
+async def again(actor: Actor, connection: Connection, rooms: Rooms, *, back: bool = False) -> str:
     """Connect once more, for the least that the features need now; what there is works on meanwhile. The address to begin."""
     rule_of(connection.connector, rooms)
     check_address(rooms)
     await rooms.oauth.clients.of(connection.connector)
     asked = least_of(connection, rooms)
-    return link_for(await rooms.oauth.changes.ask_again(actor, connection.id, asked), rooms)
+    return link_for(await rooms.oauth.changes.ask_again(actor, connection.id, asked, back=back), rooms)
 
 
 async def offer(link: str, rooms: Rooms) -> Offer:
@@ -118,7 +135,7 @@ async def offer(link: str, rooms: Rooms) -> Offer:
     rule = rule_of(connector.id, rooms)
     vendor = await vendor_of(connector.id, connection.account, rooms)
     place, both = vendor.url(_first_page(rule)), rule.authorize_url is not None and rule.admin_consent_url is not None
-    return Offer(attempt.clinic.name, connector, connection, attempt.asked, place, both)
+    return Offer(attempt.clinic.name, connector, connection, attempt.asked, place, both, attempt.row.back)
 
 
 async def go(link: str, rooms: Rooms, *, as_admin: bool = False) -> Going:
@@ -140,6 +157,18 @@ async def finish(told: Mapping[str, str], browser: str, rooms: Rooms) -> Finishe
     """Take a vendor's answer, which comes by way of a browser. Raises NoAttempt or AnswerRefusedHere."""
     attempt = await rooms.oauth.attempts.found(told.get("state", ""), browser)
     connection, connector = await _of(attempt, rooms)
+    back = Back(attempt.tenant, connector) if attempt.row.back else None
+    try:
+        return replace(await _finished(attempt, connection, connector, (told, browser), rooms), back=back)
+    except AnswerRefusedHere as refused:
+        refused.back = back
+        raise
+
+
+async def _finished(
+    attempt: Attempt, connection: Connection, connector: Connector, came: tuple[Mapping[str, str], str], rooms: Rooms
+) -> Finished:
+    told, browser = came
     vendor = await vendor_of(connector.id, connection.account, rooms)
     if _is_from_admin(told) and vendor.rule.authorize_url is not None:
         return await _go_on(attempt, connector, vendor, told, browser, rooms)

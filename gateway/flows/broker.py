@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from connectors.contract import Action, Message, ReconnectNeeded, Wording
 from connectors.registry import UnknownAction
@@ -58,10 +58,14 @@ async def _carry(call: Call, rooms: Rooms) -> Answer | Parked:
             return await park(call, connection.clinic, intent, rooms)
         raise await rooms.ledger.refused(intent)
     bearer = await bearer_for(connection, action.manifest, rooms)
+    certificate = await rooms.callback_keys.certificate(connection) if action.hands_certificate else None
+    hook = Hook(
+        rooms.callbacks.url_of(connection.id), rooms.callbacks.token_of(connection, action.manifest), certificate
+    )
     if isinstance(fields.model, Message):
         await rooms.contacts.remember(connection.clinic, fields.model.phone, subject)
     async with rooms.ledger.disclosing(intent) as disclosure:
-        passage = _through(rooms, action, connection, disclosure, bearer, standing.wording)
+        passage = _through(rooms, action, disclosure, _Own(connection, bearer, hook, standing.wording))
         answer = await action.perform(fields.model, passage)
         disclosure.accepted(answer, minimize_answer(action.answer, answer.body))
     if bearer is not None and isinstance(disclosure.failure, ReconnectNeeded):
@@ -91,16 +95,19 @@ def minimized(call: Call, action: Action, connection: Connection) -> Minimized:
     return replace(fields, withheld=tuple(sorted({*fields.withheld, *call.waited.withheld})))
 
 
-def _through(
-    rooms: Rooms,
-    action: Action,
-    connection: Connection,
-    disclosure: Disclosure,
-    bearer: Bearer | None,
-    wording: Wording | None,
-) -> Passage:
+class _Own(NamedTuple):
+    """What a disclosure takes along of its clinic's."""
+
+    connection: Connection
+    bearer: Bearer | None
+    hook: Hook
+    wording: Wording | None
+
+
+def _through(rooms: Rooms, action: Action, disclosure: Disclosure, own: _Own) -> Passage:
     """The one way out for this disclosure: to the hosts of its manifest, with its clinic's key or its token."""
-    secret, renew = (connection.credential(), None) if bearer is None else (bearer.token, bearer.renew)
+    connection = own.connection
+    secret, renew = (connection.credential(), None) if own.bearer is None else (own.bearer.token, own.bearer.renew)
     passage = rooms.egress.through(
         rooms.routes[action.connector],
         credential=Credential(action.manifest.credential.apply, secret, renew),
@@ -108,8 +115,8 @@ def _through(
         account=connection.account,
         repeat=action.repeat,
         settings=connection.settings,
-        wording=wording,
-        hook=Hook(rooms.callbacks.url_of(connection.id), rooms.callbacks.token_of(connection, action.manifest)),
+        wording=own.wording,
+        hook=own.hook,
     )
     disclosure.through(passage)
     return passage

@@ -47,6 +47,8 @@ class Wish(Terms):
     provider_scopes: frozenset[str] | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     expires_at: datetime | None = None
+    back: bool = False
+    """Whether whoever connects sits at our own pages, and comes back to them from the vendor's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ async def _by_page(actor: Actor, wish: Wish, connector: Connector, rooms: Rooms)
 
     async def ask(session: asyncpg.Connection, connection_id: UUID) -> None:
         asked = least_scopes(connector, wish.features)
-        links.append(await rooms.oauth.changes.ask(session, actor.tenant, connection_id, asked))
+        links.append(await rooms.oauth.changes.ask(session, actor.tenant, connection_id, asked, back=wish.back))
 
     made = await rooms.connections.connect(actor, _new(connector, wish, frozenset()), ask)
     return Begun(made, link_for(links[0], rooms))

@@ -12,7 +12,6 @@ import asyncpg
 from gateway.errors import Unavailable
 from gateway.flows import inbound
 from gateway.flows.expiring import tell_of_expiring
-from gateway.flows.network import desk
 from gateway.flows.rooms import Rooms
 from gateway.log import Log
 from gateway.store import (
@@ -37,6 +36,7 @@ ROWS_KEPT: Final = timedelta(days=90)  # what was delivered where and when, afte
 NOTICES_KEPT: Final = timedelta(days=400)
 REPLIES_KEPT: Final = timedelta(hours=24)
 REACHES_KEPT: Final = timedelta(days=400)  # longer than any cap looks back
+PLACES_KEPT: Final = desks.KEPT
 LETTERS_KEPT: Final = timedelta(days=30)  # longer than any network repeats one
 ATTEMPTS_KEPT: Final = timedelta(days=30)
 _QUEUE_LOG_KEPT: Final = timedelta(days=1)
@@ -86,7 +86,7 @@ async def keep_one(tenant: UUID, rooms: Rooms) -> None:
         await callbacks.purge(connection, tenant, now - inbound.KEPT)
         await letters.purge(connection, tenant, now - LETTERS_KEPT)
         await links.purge(connection, tenant, now - LETTERS_KEPT)
-        await desks.purge(connection, tenant, now - desk.KEPT)
+        await desks.purge(connection, tenant, now - PLACES_KEPT)
         await replies.drop(connection, tenant, now - REPLIES_KEPT)
         await waiting.drop(connection, tenant, now - ROWS_KEPT)
         await transfers.drop(connection, tenant, now - ROWS_KEPT)
@@ -94,6 +94,7 @@ async def keep_one(tenant: UUID, rooms: Rooms) -> None:
         await attempts.drop_attempts(connection, tenant, now - ATTEMPTS_KEPT)
     await _all_of(tenant, rooms, events.forget, now - timedelta(days=days))
     await _all_of(tenant, rooms, events.drop, now - timedelta(days=days) - ROWS_KEPT)
+    await rooms.callback_keys.destroy_old(tenant)
     await tell_of_expiring(tenant, rooms)
 
 

@@ -33,11 +33,13 @@ from connectors.contract import (
     Handshake,
     Manifest,
     Settlement,
+    Unsealing,
     Wish,
 )
 from gateway.bursts import WINDOW_SECONDS
 from gateway.callbacks import Door, DoorChanged
 from gateway.errors import InvalidRequest, NotFound, Unavailable
+from gateway.flows import watching
 from gateway.flows.publish import NewEvent, publish
 from gateway.flows.rooms import Rooms
 from gateway.flows.settle import settle
@@ -77,6 +79,7 @@ class Reader:
     callback: Callback
     handshake: Handshake | None = None
     envelope: Envelope | None = None
+    unsealed: Unsealing | None = None
 
     def message(self, raw_body: bytes, headers: Mapping[str, str]) -> bytes:
         """What identity and translate read of a message that is verified."""
@@ -93,7 +96,7 @@ def reader(connector: str, rooms: Rooms) -> Reader:
     found = rooms.registry.connectors.get(connector)
     if found is None or found.callback is None:
         raise NotFound("there is no such connection")
-    return Reader(found.manifest, found.callback, found.handshake, found.envelope)
+    return Reader(found.manifest, found.callback, found.handshake, found.envelope, found.unsealed)
 
 
 async def shaken(connection_id: UUID, method: str, url: str, rooms: Rooms) -> Received | None:
@@ -152,6 +155,7 @@ async def publish_callback(payload: bytes, rooms: Rooms) -> None:
             if told.get("settles") is not None:
                 await settle(door.tenant, connection_id, _settlement(told["settles"]), rooms)
             await _publish_one(door, told, _event_id(row.at, identity, at), rooms)
+            await watching.heard(door.clinic.connection(door.connector), told["type"], str(told["data"]["id"]), rooms)
     async with rooms.store.tenant(tenant) as connection:
         await rows.clear(connection, tenant, connection_id, identity)
 
@@ -168,7 +172,7 @@ async def enqueue_stranded(tenant: UUID, rooms: Rooms) -> int:
 async def _taken(connection_id: UUID, raw_body: bytes, headers: Mapping[str, str], url: str, rooms: Rooms) -> Received:
     door = await _verified(connection_id, raw_body, headers, url, rooms)
     how = reader(door.connector, rooms)
-    message = _read(how, lambda: how.message(raw_body, headers))
+    message = await _opened(how, door, _read(how, lambda: how.message(raw_body, headers)), rooms)
     if not door.is_open(rooms.clock()):
         if (await rooms.callbacks.door(connection_id, since=monotonic())).is_open(rooms.clock()):
             raise DoorChanged  # resumed since it was read
@@ -185,6 +189,14 @@ async def _taken(connection_id: UUID, raw_body: bytes, headers: Mapping[str, str
     if not ours:
         return Received(Result.UNUSED)
     return Received(Result.ACCEPTED if await _stored(door, identity, ours, rooms) else Result.DUPLICATE)
+
+
+async def _opened(how: Reader, door: Door, message: bytes, rooms: Rooms) -> bytes:
+    """A verified message with what its vendor encrypted to us opened; refused where none of our keys opens it."""
+    if how.unsealed is None:
+        return message
+    unsealed, keys = how.unsealed, await rooms.callback_keys.private_keys(door.clinic, door.connection)
+    return _read(how, lambda: unsealed(message, keys))
 
 
 async def _stopped(door: Door, message: bytes, url: str, rooms: Rooms) -> None:

@@ -44,15 +44,19 @@ class Reduced:
     """Whether nothing goes out until then."""
 
 
-async def revoke(actor: Actor, connection_id: UUID, rooms: Rooms) -> None:
-    """Revoke a connection for good. Raises NotFound; a second time changes nothing."""
+async def revoke(actor: Actor, connection_id: UUID, rooms: Rooms) -> str | None:
+    """Revoke a connection for good. Raises NotFound; a second time changes nothing.
+
+    Says what became of telling the vendor: revoked, not_told, has_no_revocation or nothing_held; None where it had no tokens.
+    """
     before = [
         each for each in (await rooms.connections.clinic(actor.tenant)).connections.values() if each.id == connection_id
     ]
     await rooms.connections.set_state(actor, connection_id, ConnectionState.REVOKED)
     rooms.oauth.tokens.forget(connection_id)
-    if before:
-        await _tell_vendor(before[0].clinic, connection_id, before[0].connector, before[0].account, rooms)
+    if not before:
+        return None
+    return await _tell_vendor(before[0].clinic, connection_id, before[0].connector, before[0].account, rooms)
 
 
 async def clear_left(rooms: Rooms) -> int:
@@ -72,7 +76,7 @@ async def clear_left(rooms: Rooms) -> int:
     return len(found)
 
 
-async def reduce(actor: Actor, connection: Connection, rooms: Rooms) -> Reduced:
+async def reduce(actor: Actor, connection: Connection, rooms: Rooms, *, back: bool = False) -> Reduced:
     """Give back what the features need no more. Raises Conflict where there is nothing to give back."""
     rule, wanted = rule_of(connection.connector, rooms), least_of(connection, rooms)
     lattice = rooms.registry.connector(connection.connector).lattice
@@ -85,10 +89,10 @@ async def reduce(actor: Actor, connection: Connection, rooms: Rooms) -> Reduced:
         return Reduced(excess)
     check_address(rooms)
     if not rule.ends_whole_grant:
-        link = await rooms.oauth.changes.ask_again(actor, connection.id, wanted)
+        link = await rooms.oauth.changes.ask_again(actor, connection.id, wanted, back=back)
         return Reduced(excess, link_for(link, rooms))
     held = await rooms.oauth.tokens.held(connection)
-    link = await rooms.oauth.changes.cleared(actor, connection.id, wanted)
+    link = await rooms.oauth.changes.cleared(actor, connection.id, wanted, back=back)
     if held is not None:
         await _told(connection.connector, connection.account, held, rooms)
     return Reduced(excess, link_for(link, rooms), stopped=True)
@@ -120,12 +124,14 @@ async def _narrowed(actor: Actor, connection: Connection, wanted: frozenset[str]
     return not found.excess
 
 
-async def _tell_vendor(clinic: Clinic, connection_id: UUID, connector: str, account: str | None, rooms: Rooms) -> None:
+async def _tell_vendor(
+    clinic: Clinic, connection_id: UUID, connector: str, account: str | None, rooms: Rooms
+) -> str | None:
     """Tell the vendor, then destroy the tokens whatever it said; the clinic is told which of the two it was."""
     async with rooms.store.tenant(clinic.tenant) as session:
         row = await rows.tokens(session, clinic.tenant, connection_id)
     if row is None:
-        return
+        return None
     held = opened(clinic, row)
     told = "nothing_held" if held is None else await _told(connector, account, held, rooms)
     detail = {"connector": connector, "vendor": told}
@@ -134,6 +140,7 @@ async def _tell_vendor(clinic: Clinic, connection_id: UUID, connector: str, acco
         await rows.drop_tokens(session, clinic.tenant, connection_id)
         await notices.add(session, clinic.tenant, notice)
     log.info("connection_revoked", connection=connection_id, vendor=told)
+    return told
 
 
 async def _told(connector: str, account: str | None, held: Held, rooms: Rooms) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from connectors.registry import Registry
 from gateway.agreements import Agreements
+from gateway.callback_keys import CallbackKeys
 from gateway.callbacks import Callbacks
 from gateway.callers import Callers
 from gateway.connections import Connections
@@ -47,6 +48,7 @@ class Rooms:
     callers: Callers
     people: People
     callbacks: Callbacks
+    callback_keys: CallbackKeys
     endpoints: Endpoints
     subjects: Subjects
     ledger: Ledger

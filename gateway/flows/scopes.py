@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, timedelta
 from typing import Final
-from uuid import UUID
 
 from connectors.registry import Connector
 from gateway.connections import Connection
 from gateway.flows.rooms import Rooms
-from gateway.ids import id_of
 from gateway.store import oauth as rows
 
 RECENT: Final = timedelta(days=30)
-_MOST_LOOKED_AT: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +26,16 @@ class Report:
     """The least for the actions that were called in the last 30 days."""
     excess: frozenset[str]
     """Granted beyond what is needed; or what a connection was refused for, when it was not taken."""
+    surplus: frozenset[str]
+    """Granted beyond what is needed: what `leave.reduce` gives back."""
     missing: frozenset[str]
     """Needed and not granted."""
-    last_used: dict[str, datetime]
-    """By action."""
+    last_used: dict[str, date]
+    """By action: the last day (UTC) on which it was called."""
+    refused: frozenset[str] = frozenset()
+    """What the vendor granted beyond what was asked, the last time that this was not taken."""
+    counted: bool = True
+    """Whether the whole log is counted: where it is not yet, more may have been used."""
 
 
 def needs_of(connector: Connector, features: frozenset[str]) -> list[frozenset[str]]:
@@ -48,21 +51,28 @@ async def report(connection: Connection, rooms: Rooms) -> Report:
     lattice, granted = connector.lattice, connection.provider_scopes
     async with rooms.store.tenant(tenant) as session:
         tokens = await rows.tokens(session, tenant, connection.id)
-        last = await rows.used(session, tenant, connection.id, _first_id(rooms.clock() - RECENT), _MOST_LOOKED_AT)
+    done = await rooms.tallies.last_deeds(tenant, connector.id, _since(connection, rooms))
+    last = dict(done.items)
     needed = lattice.least(needs_of(connector, connection.grant.features))
     called = [need for name in last if name in connector.actions for need in connector.actions[name].provider_scopes]
     drift = lattice.drift(needed, granted)
+    refused = frozenset() if tokens is None else frozenset(tokens.excess)
     return Report(
         asked=granted if tokens is None else frozenset(tokens.asked),
         granted=granted,
         needed=needed,
         used=lattice.least(called),
-        excess=frozenset(tokens.excess) if tokens is not None and tokens.excess else drift.excess,
+        excess=refused or drift.excess,
+        surplus=drift.excess,
         missing=drift.missing,
         last_used=last,
+        refused=refused,
+        counted=done.through.complete,
     )
 
 
-def _first_id(moment: datetime) -> UUID:
-    """The smallest id that anything since this moment can have: ids sort by time."""
-    return id_of(int(moment.timestamp() * 1000), bytes(10))
+def _since(connection: Connection, rooms: Rooms) -> date:
+    """The first day that counts: of the last 30 days those on which this connection was there. Counts are by day."""
+    recent = rooms.clock() - RECENT
+    began = connection.created_at or recent
+    return max(recent, began).astimezone(UTC).date()

@@ -11,7 +11,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -37,6 +37,8 @@ _REMEMBERED: Final = 10_000
 _LETTER: Final = "artefact_letter"
 _TERMS: Final = "artefact"
 _NOBODY: Final = UUID(int=0)
+_EVER: Final = datetime.min.replace(tzinfo=UTC)
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +73,10 @@ class Held:
     def weighed(self) -> rules.Artefact:
         """It as a decision weighs it: one that ended names nothing."""
         row, terms = self.row, self.terms
-        if terms is None or row.erase_at is None:
+        if terms is None:  # of what it said nothing is left to be weighed: that it ended refuses everything
             return rules.Artefact(
                 id=str(row.id), state=self.state, hiu=row.hiu, purpose=row.purpose or "", subject=str(row.subject),
-                visits=frozenset(), kinds=frozenset(), since=row.told_at, until=row.told_at,
-                erase_at=row.erase_at or row.ended_at or row.told_at,
+                visits=frozenset(), kinds=frozenset(), since=_EVER, until=_NEVER, erase_at=row.erase_at or row.told_at,
             )  # fmt: skip
         limit = terms.frequency
         return rules.Artefact(

@@ -125,6 +125,11 @@ class Sessions:
         held = await self._once(line, refused)
         return None if held.token == refused else held.token
 
+    async def anew(self, line: str) -> None:
+        """Log in now whatever is kept: for a network that is known to have forgotten us. Raises NoSession and Conflict."""
+        async with self._turn(uuid5(NAMESPACE_URL, f"network:{line}")):
+            self._known[line] = await self._logged_in(line, await self._row(line))
+
     async def _row(self, line: str) -> rows.SessionRow | None:
         async with self._store.tenant(OPERATOR) as session:
             return await rows.session(session, OPERATOR, line)

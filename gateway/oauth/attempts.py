@@ -84,13 +84,23 @@ class Attempts:
         self._clock = clock
 
     async def make(
-        self, connection: asyncpg.Connection, tenant: UUID, connection_id: UUID, asked: frozenset[str]
+        self,
+        connection: asyncpg.Connection,
+        tenant: UUID,
+        connection_id: UUID,
+        asked: frozenset[str],
+        *,
+        back: bool = False,
     ) -> str:
-        """A new attempt, in the caller's transaction; what its link holds. The attempts before it end."""
+        """A new attempt, in the caller's transaction; what its link holds. The attempts before it end.
+
+        `back` is for somebody who sits at our own pages: the vendor's answer leads them there again.
+        """
         attempt, secret, now = new_id(), secrets.token_urlsafe(32), self._clock()
         row = rows.AttemptRow(
-            attempt, connection_id, _hash(secret), sorted(asked), None, None, None, None, now, now + LASTS, None, None
-        )
+            attempt, connection_id, _hash(secret), sorted(asked), None, None, None, None, now, now + LASTS, None, None,
+            back,
+        )  # fmt: skip
         await rows.add_attempt(connection, tenant, row)
         return f"{attempt}.{secret}"
 

@@ -45,17 +45,19 @@ class Changes:
         self._attempts = attempts
         self._clock = clock
 
-    async def ask(self, session: asyncpg.Connection, tenant: UUID, connection_id: UUID, asked: frozenset[str]) -> str:
+    async def ask(
+        self, session: asyncpg.Connection, tenant: UUID, connection_id: UUID, asked: frozenset[str], *, back: bool = False
+    ) -> str:  # fmt: skip
         """Note what is asked for, and make an attempt, in the caller's transaction; what its link holds."""
         await rows.ask(session, tenant, connection_id, sorted(asked))
-        return await self._attempts.make(session, tenant, connection_id, asked)
+        return await self._attempts.make(session, tenant, connection_id, asked, back=back)
 
-    async def ask_again(self, actor: Actor, connection_id: UUID, asked: frozenset[str]) -> str:
+    async def ask_again(self, actor: Actor, connection_id: UUID, asked: frozenset[str], *, back: bool = False) -> str:
         """Let somebody connect once more; what there is stays as it is meanwhile. What the link holds."""
         async with self._store.tenant(actor.tenant) as session:
             row = await locked(session, actor.tenant, connection_id)
             _alive(row)
-            return await self.ask(session, actor.tenant, connection_id, asked)
+            return await self.ask(session, actor.tenant, connection_id, asked, back=back)
 
     async def connected(
         self, actor: Actor, clinic: Clinic, connection_id: UUID, answer: Answer, compared: Comparison, told: Told
@@ -103,7 +105,7 @@ class Changes:
             await told(session)
         self._forget(tenant, connection_id)
 
-    async def cleared(self, actor: Actor, connection_id: UUID, asked: frozenset[str]) -> str:
+    async def cleared(self, actor: Actor, connection_id: UUID, asked: frozenset[str], *, back: bool = False) -> str:
         """Destroy the tokens so that less can be asked for; nothing goes out until somebody connects. What the link holds."""
         tenant = actor.tenant
         async with self._store.tenant(tenant) as session:
@@ -112,7 +114,7 @@ class Changes:
             await rows.destroy(session, tenant, connection_id)
             await rows.deactivate(session, tenant, connection_id, self._clock())
             await self._record(session, actor, row, state=str(ConnectionState.PENDING), code="scopes_reduced")
-            link = await self.ask(session, tenant, connection_id, asked)
+            link = await self.ask(session, tenant, connection_id, asked, back=back)
         self._forget(tenant, connection_id)
         return link
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
-_ATTEMPT = "id, connection, link, asked, sealed, state, browser, redirect, created_at, expires_at, ended_at, code"
+_ATTEMPT = "id, connection, link, asked, sealed, state, browser, redirect, created_at, expires_at, ended_at, code, back"
 
 
 class AttemptRow(NamedTuple):
@@ -26,6 +26,7 @@ class AttemptRow(NamedTuple):
     expires_at: datetime
     ended_at: datetime | None
     code: str | None
+    back: bool = False  # whether it began on our own pages, to which the person comes back
 
 
 class Begun(NamedTuple):
@@ -53,7 +54,8 @@ async def add_attempt(connection: asyncpg.Connection, tenant: UUID, row: Attempt
         row.created_at,
     )
     await connection.execute(
-        f"INSERT INTO oauth_attempts (tenant, {_ATTEMPT}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        f"INSERT INTO oauth_attempts (tenant, {_ATTEMPT}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
+        "$14)",
         tenant,
         *row,
     )

@@ -129,7 +129,7 @@ async def set_settings(
 
 
 async def set_state(connection: asyncpg.Connection, tenant: UUID, connection_id: UUID, state: str) -> None:
-    """Change the state; revoking destroys the credential, the secrets that its vendor signs with, its claim of a facility."""
+    """Change the state; revoking destroys the credential, what its vendor signs with, its watches and its claim of a facility."""
     await connection.execute(
         "UPDATE connections SET state = $3, changed_at = now(), "
         "credential = CASE WHEN $3 = 'revoked' THEN NULL ELSE credential END WHERE tenant = $1 AND id = $2",
@@ -144,3 +144,7 @@ async def set_state(connection: asyncpg.Connection, tenant: UUID, connection_id:
         await connection.execute(
             "DELETE FROM network_facilities WHERE tenant = $1 AND connection = $2", tenant, connection_id
         )
+        await connection.execute(
+            "DELETE FROM callback_keys WHERE tenant = $1 AND connection = $2", tenant, connection_id
+        )
+        await connection.execute("DELETE FROM watches WHERE tenant = $1 AND connection = $2", tenant, connection_id)

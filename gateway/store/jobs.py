@@ -28,6 +28,7 @@ WAITING: Final = "waiting"
 TRANSFER: Final = "transfer"
 LETTER: Final = "letter"
 NETWORK: Final = "network"
+WATCH: Final = "watch"
 
 _TABLES: Final = "pgqueuer, pgqueuer_log, pgqueuer_statistics, pgqueuer_schedules"
 _SEQUENCES: Final = """
@@ -105,6 +106,24 @@ class TransferJob(NamedTuple):
         """Read it; raises ValueError for what no gateway wrote."""
         tenant, transfer, due_at = payload.decode().split(" ", 2)
         return cls(UUID(tenant), UUID(transfer), datetime.fromisoformat(due_at))
+
+
+def watch_job(tenant: UUID, watch: UUID) -> Job:
+    """See to a watch now."""
+    return Job(WATCH, f"{tenant} {watch}".encode())
+
+
+class WatchJob(NamedTuple):
+    """What such a job says."""
+
+    tenant: UUID
+    watch: UUID
+
+    @classmethod
+    def parse(cls, payload: bytes) -> WatchJob:
+        """Read it; raises ValueError for what no gateway wrote."""
+        tenant, watch = payload.decode().split(" ", 1)
+        return cls(UUID(tenant), UUID(watch))
 
 
 async def enqueue(connection: asyncpg.Connection, jobs: Sequence[Job]) -> None:

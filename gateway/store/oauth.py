@@ -229,21 +229,3 @@ async def try_turn(connection: asyncpg.Connection, connection_id: UUID) -> bool:
 async def end_turn(connection: asyncpg.Connection, connection_id: UUID) -> None:
     """Give a turn back."""
     await connection.execute("SELECT pg_advisory_unlock($1, hashtext($2::text))", _TURNS, str(connection_id))
-
-
-# Use ---------------------------------------------------------------------------------------------------------------------
-
-
-async def used(
-    connection: asyncpg.Connection, tenant: UUID, connection_id: UUID, since: UUID, most: int
-) -> dict[str, datetime]:
-    """When each action of a connection was last about to be called, among the tenant's latest disclosures since an id."""
-    rows = await connection.fetch(
-        "SELECT d.action, max(d.at) FROM (SELECT action, at, connection FROM disclosures "
-        "WHERE tenant = $1 AND id >= $3 ORDER BY id DESC LIMIT $4) d WHERE d.connection = $2 GROUP BY d.action",
-        tenant,
-        connection_id,
-        since,
-        most,
-    )
-    return {row[0]: row[1] for row in rows}

@@ -174,6 +174,21 @@ async def fields(
     return [FieldRow(*row) for row in rows]
 
 
+async def last_deeds(
+    connection: asyncpg.Connection, tenant: UUID, connector: str, since: date
+) -> list[tuple[str, date]]:
+    """Each action of a connector's that was done since a day, and the last day on which it was."""
+    rows = await connection.fetch(
+        "SELECT s.action, max(s.day) FROM parties p CROSS JOIN LATERAL (SELECT t.action, t.day FROM tallies_sent t "
+        "WHERE t.tenant = $1 AND t.day >= $3 AND t.party = p.party AND t.count > 0 OFFSET 0) s "
+        "WHERE p.tenant = $1 AND p.connector = $2 GROUP BY 1",
+        tenant,
+        connector,
+        since,
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
 async def refused(
     connection: asyncpg.Connection, tenant: UUID, since: date, until: date, connector: str | None
 ) -> list[RefusedRow]:

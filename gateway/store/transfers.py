@@ -12,7 +12,7 @@ import asyncpg
 
 _COLUMNS: Final = (
     "id, connector, connection, transaction, request, consent, artefact, state, reasons, host, sealed, asked_at, "
-    "deadline_at, due_at, answers, in_doubt, pages, done_at, reports"
+    "deadline_at, due_at, contexts, answers, in_doubt, pages, done_at, reports"
 )
 _ENTRY: Final = "number, document, context, kind, state, attempts, doubts, next_at, disclosure, code"
 
@@ -65,6 +65,7 @@ class TransferRow(NamedTuple):
     asked_at: datetime
     deadline_at: datetime
     due_at: datetime
+    contexts: Sequence[str] = ()
     answers: int = 0
     in_doubt: bool = False
     pages: int | None = None
@@ -99,7 +100,8 @@ async def add(connection: asyncpg.Connection, tenant: UUID, row: TransferRow, *,
     """Take a request; False where one of its transaction is here."""
     added = await connection.fetchval(
         f"INSERT INTO transfers (tenant, changed_at, {_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
-        "$13, $14, $15, $16, $17, $18, $19, $20, $21) ON CONFLICT (transaction, connector, tenant) DO NOTHING RETURNING true",
+        "$13, $14, $15, $16, $17, $18, $19, $20, $21, $22) ON CONFLICT (transaction, connector, tenant) DO NOTHING "
+        "RETURNING true",
         tenant,
         now,
         *row,

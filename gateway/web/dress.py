@@ -15,6 +15,7 @@ from starlette.responses import Response
 from gateway.web.browser import page_headers
 
 _HERE: Final = Path(__file__).parent
+TEMPLATES: Final = _HERE / "templates"
 _MEDIA: Final = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 STATIC: Final = "/static/"
@@ -58,7 +59,7 @@ class Dress:
     def __init__(self, statics: Statics, *, prefix: str) -> None:
         """`prefix` is the path that stands before all of ours at the public address, or nothing."""
         self._environment = Environment(
-            loader=FileSystemLoader(_HERE / "templates"),
+            loader=FileSystemLoader(TEMPLATES),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,

@@ -17,13 +17,17 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from connectors.oauth import OAuthRule
 from gateway.errors import BodyTooLarge, InvalidRequest
 from gateway.flows import authorize
-from gateway.flows.authorize import AnswerRefusedHere, Finished, Offer
+from gateway.flows.authorize import AnswerRefusedHere, Back, Finished, Offer
 from gateway.flows.rooms import Rooms
 from gateway.log import Log
 from gateway.oauth.room import CALLBACK, START
+from gateway.web import browser
 from gateway.web import oauth_pages as pages
+from gateway.web.browser import token_in
+from gateway.web.page import INTEGRATIONS
 from gateway.web.problems import told
 from gateway.web.reading import ClientGone, Headers, Limits, request_id
 
@@ -124,12 +128,28 @@ class OAuthPages:
         """What the vendor says, by way of the person's browser."""
         given = _parameters(request.scope["query_string"].decode("latin-1"), _TAKEN)
         name = self._cookies.name("oauth", _attempt_of(given.get("state", "")))
-        finished = await authorize.finish(given, request.cookies.get(name, ""), self._rooms)
+        try:
+            finished = await authorize.finish(given, request.cookies.get(name, ""), self._rooms)
+        except AnswerRefusedHere as refused:
+            if refused.back is None:
+                raise
+            return await self._led_back(request, refused.back, pages.why(refused.code), "bad")
         if finished.again is not None:
             return _sent_on(finished.again)  # the cookie stays: the second answer is for the same browser
-        response = pages.page(_shown(finished), status=200 if finished.connected else 400)
+        if finished.back is not None:
+            response = await self._led_back(request, finished.back, *_said(finished))
+        else:
+            response = pages.page(_shown(finished), status=200 if finished.connected else 400)
         self._cookies.drop(response, name)
         return response
+
+    async def _led_back(self, request: Request, back: Back, text: str, tone: str) -> Response:
+        """The integration's page again, with what came of it: told to whoever is signed in at that clinic."""
+        token = token_in(request, browser.Cookies(self._rooms.oauth.secure).session)
+        session = await self._rooms.people.sessions.find(token) if token is not None else None
+        if session is not None and session.tenant == back.tenant:
+            await self._rooms.people.sessions.say(session, {"text": text, "tone": tone})
+        return _sent_on(f"{self._rooms.oauth.base}{INTEGRATIONS}{back.connector.id}")
 
     async def _form(self, request: Request) -> dict[str, str]:
         media = request.headers.get("content-type", "").encode("latin-1")
@@ -180,13 +200,19 @@ def _offered(offer: Offer, link: str, ours: str) -> str:
             recipient=f"{manifest.recipient.legal_name}, {manifest.recipient.country}",
             features=[(feature.title, feature.why) for feature in features],
             scopes=_titles(manifest.provider_scopes, offer.asked),
-            notes=[note for note in (oauth.admin_note, oauth.not_undone) if note] if oauth is not None else [],
+            notes=_notes(oauth) if oauth is not None else [],
             host=authorize.host_of(offer.page),
             for_admins=offer.for_admins,
+            own=offer.back,
             link=link,
             ours=ours,
         )
     )
+
+
+def _notes(oauth: OAuthRule) -> list[str]:
+    undone = f"Whoever revokes it later does not undo everything. {oauth.not_undone}"
+    return [undone] if oauth.admin_note is None else [oauth.admin_note, undone]
 
 
 def _shown(finished: Finished) -> str:
@@ -196,6 +222,23 @@ def _shown(finished: Finished) -> str:
         return pages.too_much(manifest.title, _titles(scopes, finished.compared.excess))
     off = [(manifest.features[name].title, _titles(scopes, lacking)) for name, lacking in finished.features_off.items()]
     return pages.connected(manifest.title, _titles(scopes, finished.compared.granted), off)
+
+
+def _said(finished: Finished) -> tuple[str, str]:
+    """The same in a sentence or two, and its tone, for the integration's own page."""
+    manifest = finished.connector.manifest
+    scopes, title = manifest.provider_scopes, manifest.title
+    if not finished.connected:
+        excess = ", ".join(_titles(scopes, finished.compared.excess))
+        return (
+            f"{title} granted more than was asked for: {excess}. It was given back, and nothing was connected.",
+            "bad",
+        )
+    if not finished.features_off:
+        return f"{title} is connected. What is switched on may leave from now on.", "good"
+    lacking = dict.fromkeys(each for names in finished.features_off.values() for each in _titles(scopes, names))
+    off = ", ".join(manifest.features[name].title for name in finished.features_off)
+    return f"{title} is connected, but did not grant: {', '.join(lacking)}. {off}: off until you connect again.", "warn"
 
 
 def _titles(declared: Mapping[str, Any], scopes: Iterable[str]) -> list[str]:

@@ -55,6 +55,7 @@ class Offered:
     notes: Sequence[str]
     host: str
     for_admins: bool
+    own: bool
     link: str = field(repr=False)
     ours: str = field(repr=False)
 
@@ -76,11 +77,16 @@ def page(body: str, *, status: int = 200, goes_to: str | None = None) -> HTMLRes
 def offered(offer: Offered) -> str:
     """What somebody is about to allow."""
     clinic, title = escape(offer.clinic), escape(offer.title)
+    who = "You are about to let" if offer.own else "Whoever sent you this link wants"
+    stop = (
+        "Close this page, and nothing happens."
+        if offer.own
+        else "If that is not your clinic, close this page: then nothing happens."
+    )
     return (
         f"<h1>Connect {title} for {clinic}</h1>"
-        f"<p>Whoever sent you this link wants <strong>{clinic}</strong> to use {title} ({escape(offer.recipient)}) through "
-        "its Clinic Gateway, with the account that you sign in with there. If that is not your clinic, close this page: "
-        "then nothing happens.</p>"
+        f"<p>{who} <strong>{clinic}</strong> {'' if offer.own else 'to '}use {title} ({escape(offer.recipient)}) through "
+        f"its Clinic Gateway, with the account that you sign in with there. {stop}</p>"
         f"<h2>What for</h2>{_list([f'{name}: {why}' for name, why in offer.features])}"
         "<h2>What you will be asked to allow</h2>"
         f"{_list(offer.scopes or ['what an administrator allowed this application'])}"
@@ -119,8 +125,12 @@ def too_much(title: str, excess: Sequence[str]) -> str:
 
 def refused(code: str) -> str:
     """The vendor's answer was not taken."""
-    why = _WHY.get(code, "The vendor's answer could not be taken. Nothing was connected.")
-    return f"<h1>Nothing was connected</h1><p>{why}</p><p>Ask for a new link, and try again. ({escape(code)})</p>"
+    return f"<h1>Nothing was connected</h1><p>{why(code)}</p><p>Ask for a new link, and try again. ({escape(code)})</p>"
+
+
+def why(code: str) -> str:
+    """Why an answer was not taken, as a sentence."""
+    return _WHY.get(code, "The vendor's answer could not be taken. Nothing was connected.")
 
 
 def failed(failure: Exception) -> str:

@@ -20,6 +20,7 @@ from gateway.web.forms import Form
 from scopes.scope import Scope, includes
 
 JSON: Final = "application/json"
+INTEGRATIONS: Final = "/settings/integrations/"  # whoever connects at a vendor comes back to one of these
 
 
 class Gate(StrEnum):

@@ -15,6 +15,7 @@ from pydantic import AwareDatetime, Field, StringConstraints
 
 from gateway.errors import InvalidRequest
 from gateway.webhooks.kinds_of_hosts import MODELS, Thin, Undeclared
+from scopes.event_id import EventId
 from scopes.fault import Fault
 from scopes.field import Disclosed, Shape, ShapeError, discloses, shape_of
 from scopes.vocabulary import Category
@@ -27,6 +28,8 @@ OFF: Final = "endpoint.off"
 CALLBACK_REFUSED: Final = "callback.refused"
 AGREEMENT_EXPIRING: Final = "agreement.expiring"
 RECONNECT_NEEDED: Final = "connection.reconnect_needed"
+WATCH_LOST: Final = "connection.watch_lost"
+WATCH_RESUMED: Final = "connection.watch_resumed"
 ID: Final = "id"
 
 _WORD: Final = r"[a-z][a-z0-9_]*"
@@ -72,6 +75,19 @@ class ReconnectNeeded(Thin):
     reason: Annotated[_Code | None, discloses(Category.OPERATIONAL, "why, from a fixed list")] = None
 
 
+class WatchLost(Thin):
+    """A vendor watches something no more and could not be asked anew; it is read now and then meanwhile. `id` is the watch's."""
+
+    connection: Annotated[EventId | None, discloses(Category.OPERATIONAL, "the connection that it belongs to")] = None
+    reason: Annotated[_Code | None, discloses(Category.OPERATIONAL, "why, from a fixed list")] = None
+
+
+class WatchResumed(Thin):
+    """A vendor watches again; `id` is the watch's."""
+
+    connection: Annotated[EventId | None, discloses(Category.OPERATIONAL, "the connection that it belongs to")] = None
+
+
 _OWN: Final[Mapping[str, tuple[str, type[Disclosed]]]] = {
     TEST: ("A test that the clinic asked for", Thin),
     FAILING: ("An endpoint has failed for long", EndpointFailing),
@@ -79,6 +95,8 @@ _OWN: Final[Mapping[str, tuple[str, type[Disclosed]]]] = {
     AGREEMENT_EXPIRING: ("An agreement with a recipient ends soon", AgreementExpiring),
     CALLBACK_REFUSED: ("Messages in a vendor's name were refused", CallbackRefused),
     RECONNECT_NEEDED: ("Somebody must connect again", ReconnectNeeded),
+    WATCH_LOST: ("A vendor watches something no more", WatchLost),
+    WATCH_RESUMED: ("A vendor watches something again", WatchResumed),
 }
 
 

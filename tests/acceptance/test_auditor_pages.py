@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import orjson
 import pytest
-from axe_playwright_python.async_playwright import Axe
+import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from playwright.async_api import Browser, BrowserContext, Page, Route, expect
 
@@ -24,15 +25,14 @@ from gateway.calls import Actor
 from gateway.ledger.checkpoint import Checkpoint, Signer
 from gateway.ledger.merkle import Edge, inclusion_plan, leaf_hash, root_of
 from gateway.people import Role
-from tests.acceptance.chromium import chromium, executable
 from tests.acceptance.served import Caller, Served, gateway
 from tests.gateway.egress.vendor import Vendor, answer
 from tests.gateway.house import PAYMENT
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 PASSWORD = "correct horse battery staple"
-EMAIL = "auditor@clinic.example"
 REFERENCE = "pat_4Km8QwT3"
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 CALL: dict[str, Any] = {
     "connector": "payments", "action": "create_payment_intent", "purpose": "HPAYMT", "subject": REFERENCE,
     "payload": {"reference": "inv_7Hq2ZkW9", "amount_minor": 4250, "currency": "eur"},
@@ -47,6 +47,7 @@ class Audit:
     clinic: Caller
     browser: Browser
     url: str
+    email: str
     contexts: list[BrowserContext]
 
     @property
@@ -72,30 +73,34 @@ class Audit:
         page.on("console", lambda said: pytest.fail(said.text) if "Content Security Policy" in said.text else None)
         page.on("pageerror", lambda failure: pytest.fail(str(failure)))
         await page.goto("/sign-in")
-        await page.get_by_label("E-mail address").fill(EMAIL)
+        await page.get_by_label("E-mail address").fill(self.email)
         await page.get_by_label("Password").fill(PASSWORD)
         await page.get_by_role("button", name="Sign in", exact=True).click()
         await page.wait_for_url("**/auditor")
         return page
 
 
-@pytest.fixture
-async def audit(fresh_dsn: str, tmp_path: Path) -> AsyncIterator[Audit]:
-    executable()
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def served(module_dsn: str, tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> AsyncIterator[Served]:
     vendor = Vendor(answers=[answer(200, orjson.dumps(PAYMENT))])
     await vendor.open()
     sandboxes = {"payments/stripe": f"http://127.0.0.1:{vendor.port}"}
-    async with gateway(fresh_dsn, tmp_path, sandboxes=sandboxes) as served, chromium() as browser:
-        clinic = await served.clinic("Riverside Clinic")
-        await clinic.connect("payments", "rk_test_0123456789abcdef", features=["card_payments"])
-        people = served.house.rooms.people
-        person = await people.accounts.create("Anouk Reyes", email=EMAIL, password=PASSWORD)
-        await people.accounts.join(Actor("system", "test", clinic.tenant, ()), person, Role.AUDITOR)
-        audit = Audit(served, clinic, browser, served.url.replace("127.0.0.1", "localhost"), [])
-        yield audit
-        for context in audit.contexts:
-            await context.close()
+    async with gateway(module_dsn, tmp_path_factory.mktemp("auditor"), sandboxes=sandboxes) as served:
+        yield served
     vendor.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def audit(served: Served, browser: Browser) -> AsyncIterator[Audit]:
+    clinic, people = await served.clinic("Riverside Clinic"), served.house.rooms.people
+    await clinic.connect("payments", "rk_test_0123456789abcdef", features=["card_payments"])
+    email = f"{uuid4().hex}@clinic.example"
+    person = await people.accounts.create("Anouk Reyes", email=email, password=PASSWORD)
+    await people.accounts.join(Actor("system", "test", clinic.tenant, ()), person, Role.AUDITOR)
+    audit = Audit(served, clinic, browser, served.url.replace("127.0.0.1", "localhost"), email, [])
+    yield audit
+    for context in audit.contexts:
+        await context.close()
 
 
 async def verified(page: Page, key: str = "") -> str:
@@ -357,40 +362,3 @@ async def test_the_log_is_narrowed_and_a_person_found_without_scripts(audit: Aud
     await page.get_by_role("table", name="Disclosures by recipient, as numbers").get_by_role("link").first.click()
     assert urlsplit(page.url).path == "/auditor"
     assert await rows.count() == 2
-
-
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 360)])
-async def test_axe_finds_nothing_on_pages_that_have_something_to_show(audit: Audit, scheme: str, width: int) -> None:
-    one = await audit.call()
-    await audit.call(purpose="TREAT")
-    page = await audit.page(scheme=scheme, width=width)
-    refusal = (await audit.clinic.get("/v1/refusals")).json()["items"][0]["id"]
-    found: list[str] = []
-
-    async def look(name: str) -> None:
-        wide = await page.evaluate("document.documentElement.scrollWidth")
-        if wide > width:
-            found.append(f"{name}: {wide} wide")
-        results = await Axe().run(page, options=RULES)
-        for each in results.response["violations"]:
-            found.append(f"{name}: {each['id']} {[node['target'] for node in each['nodes']]}")
-
-    for path in (
-        "/auditor", "/auditor?outcome=refused", "/auditor?since=x", "/auditor?recipient=Nobody", "/auditor/charts",
-        "/auditor/refusals", "/auditor/anomalies", "/auditor/export", f"/auditor/refusals/{refusal}",
-    ):  # fmt: skip
-        await page.goto(path)
-        for each in await page.locator("details:not(.user)").all():
-            await each.evaluate("details => details.open = true")
-        await look(path)
-    await page.goto(f"/auditor/disclosures/{one}")
-    await verified(page)
-    for each in await page.locator("details:not(.user)").all():
-        await each.evaluate("details => details.open = true")
-    await look("a disclosure that was verified")
-    await page.goto("/auditor/subject")
-    await page.get_by_label("Person", exact=True).fill(REFERENCE)
-    await page.get_by_role("button", name="Find this person").click()
-    await page.wait_for_url("**subject=*")
-    await look("a person's account")
-    assert found == []

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
+import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, expect
 from starlette.applications import Starlette
 
@@ -22,13 +21,13 @@ from gateway.calls import Actor
 from gateway.jobs import Jobs
 from gateway.people import Role
 from gateway.serve import listening, serving
-from tests.acceptance.chromium import chromium, executable
 from tests.acceptance.served import Caller, Served, gateway
 from tests.acceptance.test_callbacks import until
 from tests.gateway.receiver import Receiver
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 PASSWORD = "correct horse battery staple"
-EMAIL = "owner@clinic.example"
 PHONE, REFERENCE = "+14155550123", "patient-4711"
 BODY = "Hi {given_name|there}, we expect you on {starts_at:date}."
 CALL = {
@@ -37,18 +36,18 @@ CALL = {
 }  # fmt: skip
 AGREEMENT = {"kind": "baa", "services": ["sms"], "from": "2026-01-15T09:30:00Z"}
 TEMPLATE = {"action": "messaging/send_reminder", "channel": "sms", "language": "en", "body": BODY}
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
 @dataclass
 class Desk:
     """A clinic that writes to people by Twilio's sandbox, its software, and a browser at its desk."""
 
-    served: Served
     clinic: Caller
     vendor: Starlette
     browser: Browser
     url: str
+    email: str
+    sent_before: int
     contexts: list[BrowserContext]
 
     async def sits_down(self, *, scripts: bool = False, scheme: Any = "light", width: int = 1280) -> Page:
@@ -63,7 +62,7 @@ class Desk:
         page = await context.new_page()
         page.on("console", lambda said: pytest.fail(said.text) if "Content Security Policy" in said.text else None)
         await page.goto("/sign-in")
-        await page.get_by_label("E-mail address").fill(EMAIL)
+        await page.get_by_label("E-mail address").fill(self.email)
         await page.get_by_label("Password").fill(PASSWORD)
         async with page.expect_navigation():
             await page.get_by_role("button", name="Sign in", exact=True).click()
@@ -72,38 +71,40 @@ class Desk:
     @property
     def sent(self) -> int:
         """How many messages the vendor took."""
-        return len(self.vendor.state.sandbox.messages)
+        return len(self.vendor.state.sandbox.messages) - self.sent_before
 
 
-@pytest.fixture
-async def desk(fresh_dsn: str, tmp_path: Path) -> AsyncIterator[Desk]:
-    executable()  # before anything is opened for it
-    app = sandbox.create(pace_seconds=0)
-    async with AsyncExitStack() as stack:
-        vendor_url = await stack.enter_async_context(serving(app, listening("127.0.0.1", 0)))
-        served = await stack.enter_async_context(
-            gateway(fresh_dsn, tmp_path, sandboxes={"messaging/twilio": vendor_url})
-        )
-        jobs = await stack.enter_async_context(Jobs(served.house.rooms, grace_seconds=2).running())
+Town = tuple[Served, Starlette]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def town(module_dsn: str, tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> AsyncIterator[Town]:
+    vendor, folder = sandbox.create(pace_seconds=0), tmp_path_factory.mktemp("work")
+    async with (
+        serving(vendor, listening("127.0.0.1", 0)) as url,
+        gateway(module_dsn, folder, sandboxes={"messaging/twilio": url}) as served,
+        Jobs(served.house.rooms, grace_seconds=2).running() as jobs,
+    ):
         await asyncio.wait_for(jobs.ready.wait(), 10)
-        clinic = await served.clinic("Riverside Clinic")
-        await clinic.connect(
-            "messaging/twilio",
-            sandbox.CREDENTIAL,
-            account=sandbox.ACCOUNT,
-            settings=sandbox.SETTINGS,
-            features=["reminders"],
-        )
-        for path, body in (("agreements/messaging/twilio", AGREEMENT), ("templates/reminder", TEMPLATE)):
-            assert (await clinic.ask("PUT", f"/v1/{path}", json=body)).is_success
-        accounts = served.house.rooms.people.accounts
-        person = await accounts.create("Olena Marsh", email=EMAIL, password=PASSWORD)
-        await accounts.join(Actor("system", "test", clinic.tenant, ()), person, Role.OWNER)
-        browser = await stack.enter_async_context(chromium())
-        desk = Desk(served, clinic, app, browser, served.url.replace("127.0.0.1", "localhost"), [])
-        yield desk
-        for context in desk.contexts:
-            await context.close()
+        yield served, vendor
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def desk(town: Town, browser: Browser) -> AsyncIterator[Desk]:
+    served, vendor = town
+    clinic = await served.clinic("Riverside Clinic")
+    given = {"account": sandbox.ACCOUNT, "settings": sandbox.SETTINGS, "features": ["reminders"]}
+    await clinic.connect("messaging/twilio", sandbox.CREDENTIAL, **given)
+    for path, body in (("agreements/messaging/twilio", AGREEMENT), ("templates/reminder", TEMPLATE)):
+        assert (await clinic.ask("PUT", f"/v1/{path}", json=body)).is_success
+    accounts, email = served.house.rooms.people.accounts, f"{uuid4().hex}@clinic.example"
+    person = await accounts.create("Olena Marsh", email=email, password=PASSWORD)
+    await accounts.join(Actor("system", "test", clinic.tenant, ()), person, Role.OWNER)
+    url, sent = served.url.replace("127.0.0.1", "localhost"), len(vendor.state.sandbox.messages)
+    desk = Desk(clinic, vendor, browser, url, email, sent, [])
+    yield desk
+    for context in desk.contexts:
+        await context.close()
 
 
 async def test_a_consent_withdrawn_on_the_page_stops_the_next_reminder(desk: Desk) -> None:
@@ -204,55 +205,3 @@ async def test_a_vendor_registers_an_endpoint_and_makes_a_delivery_again(desk: D
         await expect(page.get_by_role("row").filter(has_text="Accepted")).to_have_count(2)
     finally:
         receiver.close()
-
-
-@pytest.mark.parametrize(("scheme", "width"), [("light", 360), ("dark", 1440)])
-async def test_axe_finds_nothing_on_pages_of_one_thing(desk: Desk, scheme: str, width: int) -> None:
-    """What the list of pages cannot name: one person, one recipient, one text, one endpoint, one delivery; forms with faults."""
-    consent = {"subject": REFERENCE, "purposes": ["TREAT"], "channels": ["sms"]}
-    evidence = {"how": "on paper", "when": "2026-01-15T09:30:00Z", "wording": "sms-1"}
-    subject = (await desk.clinic.post("/v1/consents", {**consent, "evidence": evidence})).json()["subject"]
-    text = (await desk.clinic.get("/v1/templates/reminder")).json()["items"][0]["id"]
-    receiver = Receiver()
-    await receiver.open()
-    found: list[str] = []
-    try:
-        recipient = {"name": "Vendor Ltd", "country": "IN"}
-        body = {"url": receiver.url, "events": ["*"], "purpose": "HOPERAT", "recipient": recipient}
-        endpoint = (await desk.clinic.post("/v1/endpoints", body)).json()["id"]
-        await desk.clinic.post("/v1/events", {"type": "appointment.booked", "data": {"id": "appt_1"}})
-
-        async def attempted() -> bool:
-            items = (await desk.clinic.get("/v1/deliveries")).json()["items"]
-            return bool(items) and items[0]["state"] == "delivered"
-
-        await until(attempted)
-        delivery = (await desk.clinic.get("/v1/deliveries")).json()["items"][0]["id"]
-        page = await desk.sits_down(scripts=True, scheme=scheme, width=width)
-
-        async def look(name: str) -> None:
-            wide = await page.evaluate("document.documentElement.scrollWidth")
-            found.extend([f"{name}: {wide} wide"] if wide > width else [])
-            results = await Axe().run(page, options=RULES)
-            for each in results.response["violations"]:
-                found.append(f"{name}: {each['id']} {[node['target'] for node in each['nodes']]}")
-
-        for path in (
-            f"/settings/consents/of/{subject}", "/settings/agreements/of/messaging/twilio", f"/settings/agreements/of/{endpoint}",
-            f"/settings/templates/{text}", f"/vendor/{endpoint}", f"/vendor/{endpoint}/hearing", f"/vendor/{endpoint}/replay",
-            f"/vendor/{endpoint}/rotate", "/vendor/deliveries", f"/vendor/deliveries/{delivery}",
-        ):  # fmt: skip
-            assert (await page.goto(path)).status == 200, path  # type: ignore[union-attr]
-            await page.locator("details").evaluate_all("all => all.forEach(each => { each.open = true })")
-            await look(path)
-        for path, button in (
-            ("/settings/consents/new", "Record the consent"),
-            ("/vendor/new", "Register and challenge it"),
-        ):
-            await page.goto(path)
-            await page.get_by_role("button", name=button).evaluate("button => button.form.noValidate = true")
-            await page.get_by_role("button", name=button).click()
-            await look(f"{path} with faults")
-    finally:
-        receiver.close()
-    assert found == []

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import httpx2
 
-from connectors.contract import Action, Egress, Manifest
+from connectors.contract import Action, Certificate, Egress, Manifest
 from connectors.example import example_of, example_wording
 from connectors.folder import Connector
 from connectors.registry import Registry
@@ -61,6 +61,7 @@ class CapturingEgress:
     wording: Wording | None = None
     callback_url: str | None = HOOK
     callback_token: str | None = TOKEN
+    callback_certificate: Certificate | None = None
     now: datetime = NOW
     requests: list[httpx2.Request] = field(default_factory=list)
     preludes: list[httpx2.Request] = field(default_factory=list)
@@ -101,6 +102,7 @@ class DirectEgress:
     wording: Wording | None = None
     callback_url: str | None = None
     callback_token: str | None = None
+    callback_certificate: Certificate | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def __post_init__(self) -> None:

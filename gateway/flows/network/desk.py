@@ -6,6 +6,8 @@ is sealed; the desk reads it, and it is gone after a day.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -24,16 +26,16 @@ from gateway.flows.rooms import Rooms
 from gateway.ids import new_id
 from gateway.records.patients import key_of
 from gateway.store import desks as rows
-from gateway.store.desks import PlaceRow
+from gateway.store.desks import Count, PlaceRow
 from scopes.fault import Fault
 from scopes.quiet import zone_of
 from scopes.vocabulary import Purpose
 
 LASTS: Final = timedelta(minutes=30)
-KEPT: Final = timedelta(hours=24)
 _SEALED_AS: Final = "profile"
 _PROFILE: Final = "PROFILE_SHARE"
-_MOST_IN_A_DAY: Final = 1_000
+_MOST_SHOWN: Final = 200
+_MOST_TAKEN_SHOWN: Final = 30
 
 
 async def shared(heard: Heard, told: ProfileShared, rooms: Rooms) -> None:
@@ -49,18 +51,34 @@ async def shared(heard: Heard, told: ProfileShared, rooms: Rooms) -> None:
     await tell(heard.tenant, heard.connector, word, rooms, key=f"{heard.request_id}:answer_share")
 
 
-async def queue(actor: Actor, connector: str, rooms: Rooms) -> list[tuple[PlaceRow, dict[str, object]]]:
-    """Today's queue at a network by the clinic's clock, by counter and number, with what was shared. The look is recorded."""
-    clinic = await rooms.connections.clinic(actor.tenant)
-    found = await _today(clinic, connector, rooms)
-    await rooms.ledger.accessed(actor, what="desk", query={}, count=len(found))
-    return [(row, opened(clinic, row)) for row in found]
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Today's queue at a network: who waits, by counter and number, and who was taken last, each with what they shared."""
+
+    waiting: Sequence[tuple[PlaceRow, dict[str, object]]] = field(repr=False)
+    taken: Sequence[tuple[PlaceRow, dict[str, object]]] = field(repr=False)
+    count: Count
+
+
+async def queue(actor: Actor, connector: str, rooms: Rooms) -> Queue:
+    """Today's queue by the clinic's clock. The look is recorded."""
+    tenant, clinic = actor.tenant, await rooms.connections.clinic(actor.tenant)
+    today = _day(clinic, rooms.clock())
+    async with rooms.store.tenant(tenant) as session:
+        count = await rows.count(session, tenant, connector, today)
+        waiting = await rows.untaken(session, tenant, connector, today, _MOST_SHOWN)
+        taken = await rows.taken(session, tenant, connector, today, _MOST_TAKEN_SHOWN)
+    await rooms.ledger.accessed(actor, what="desk", query={}, count=len(waiting) + len(taken))
+    return Queue(
+        [(row, opened(clinic, row)) for row in waiting], [(row, opened(clinic, row)) for row in taken], count
+    )  # fmt: skip
 
 
 async def mark(tenant: UUID, connector: str, rooms: Rooms) -> str:
     """Another word as soon as the queue is another; opens nothing, so that asking for it is no look at anybody."""
-    found = await _today(await rooms.connections.clinic(tenant), connector, rooms)
-    return mark_of((row.id, row.seen_at) for row in found)
+    today = _day(await rooms.connections.clinic(tenant), rooms.clock())
+    async with rooms.store.tenant(tenant) as session:
+        return mark_of([today, await rows.count(session, tenant, connector, today)])
 
 
 async def code_of(tenant: UUID, connector: str, counter: str, rooms: Rooms) -> str:
@@ -80,7 +98,7 @@ async def waiting(actor: Actor, rooms: Rooms, *, at_most: int = 200) -> list[tup
     """Who shared a profile lately, the first to come first, with what they shared. The look is recorded."""
     clinic = await rooms.connections.clinic(actor.tenant)
     async with rooms.store.tenant(actor.tenant) as session:
-        found = await rows.waiting(session, actor.tenant, rooms.clock() - KEPT, at_most)
+        found = await rows.waiting(session, actor.tenant, rooms.clock() - rows.KEPT, at_most)
     await rooms.ledger.accessed(actor, what="desk", query={}, count=len(found))
     return [(row, opened(clinic, row)) for row in found]
 
@@ -96,14 +114,6 @@ def opened(clinic: Clinic, row: PlaceRow) -> dict[str, object]:
     """What somebody shared."""
     profile: dict[str, object] = orjson.loads(clinic.keyring.open(row.sealed, purpose=_SEALED_AS, row=str(row.id)))
     return profile
-
-
-async def _today(clinic: Clinic, connector: str, rooms: Rooms) -> list[PlaceRow]:
-    now = rooms.clock()
-    async with rooms.store.tenant(clinic.tenant) as session:
-        found = await rows.waiting(session, clinic.tenant, now - KEPT, _MOST_IN_A_DAY)
-    today = [row for row in found if row.connector == connector and row.day == _day(clinic, now)]
-    return sorted(today, key=lambda row: (row.counter, row.number))
 
 
 async def _placed(heard: Heard, told: ProfileShared, rooms: Rooms) -> PlaceRow:

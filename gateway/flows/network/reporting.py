@@ -24,6 +24,7 @@ PATIENCE: Final = timedelta(hours=24)
 UNREPORTED: Final = "records.unreported"
 _ACTION: Final = "report_transfer"
 NOTHING: Final = "nothing_here"
+ENDED: Final = "consent_ended"
 
 
 async def report(tenant: UUID, row: TransferRow, rooms: Rooms) -> State | None:
@@ -32,7 +33,10 @@ async def report(tenant: UUID, row: TransferRow, rooms: Rooms) -> State | None:
     async with rooms.store.tenant(tenant) as connection:
         entries = await rows.entries(connection, tenant, row.id)
     purpose = purpose_for(row.connector, _ACTION, held.purpose if held is not None else None, rooms)
-    word = Word(_ACTION, _payload(row, entries, held), purpose, await _reference(tenant, held, rooms))
+    payload = _payload(row, entries, held)
+    if not payload["entries"]:
+        return State.REPORTED  # of a consent of which no visit is known: what there is to say, the answer said
+    word = Word(_ACTION, payload, purpose, await _reference(tenant, held, rooms))
     if (await once(tenant, row.connector, word, rooms, key=f"transfer {row.id} report {row.reports}")).taken:
         return State.REPORTED
     if rooms.clock() < row.asked_at + PATIENCE:
@@ -63,9 +67,11 @@ def _visits(entries: Sequence[EntryRow]) -> Iterator[dict[str, Any]]:
 
 def _refused(row: TransferRow, held: Held | None) -> Iterator[dict[str, Any]]:
     """Where nothing was to be sent, each visit that the consent names, with the reason."""
-    code = row.reasons[0]["code"] if row.reasons else NOTHING
-    for name in held.terms.contexts if held is not None and held.terms is not None else ():
-        yield {"context_reference": name.reference, "arrived": False, "code": code}
+    code = ENDED if held is not None and held.terms is None else NOTHING
+    if row.reasons:
+        code = row.reasons[0]["code"]
+    for reference in dict.fromkeys(row.contexts):
+        yield {"context_reference": reference, "arrived": False, "code": code}
 
 
 async def held_of(tenant: UUID, row: TransferRow, rooms: Rooms) -> Held | None:

@@ -80,6 +80,7 @@ async def wanted(heard: Heard, told: RecordsWanted, rooms: Rooms) -> None:
             request=heard.request_id, consent=told.consent, artefact=held.id if held is not None else None,
             state=str(State.ASKED), reasons=[_kept(each) for each in reasons], host=url.host or None,
             sealed=sealed(clinic, transfer, told), asked_at=heard.at, deadline_at=heard.at + DEADLINE, due_at=now,
+            contexts=[each.reference for each in held.terms.contexts] if held is not None and held.terms is not None else [],
         )  # fmt: skip
         if await rows.add(connection, tenant, row, now=now):
             await jobs.enqueue(connection, [jobs.transfer_job(tenant, transfer, now, now=now)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -129,7 +129,7 @@ class ScopesAnswer(Told):
     excess: list[str] = Field(description="Granted and not needed, or why a connection was refused.")
     missing: list[str] = Field(description="Needed and not granted: connect again, and allow it.")
     features_off: dict[str, list[str]] = Field(description="Features that lack a scope, with what they lack.")
-    last_used: dict[str, datetime] = Field(description="By action, within the last 30 days.")
+    last_used: dict[str, date] = Field(description="By action, the last day (UTC) within the last 30.")
     not_undone: str | None = Field(description="What revoking does not undo at the vendor.")
 
 
@@ -340,6 +340,9 @@ class ConnectorAnswer(Told):
     account: str | None = Field(description="What the vendor's account is called, where it has such a thing.")
     settings: dict[str, str] = Field(description="What else a clinic sets to connect, and what it is.")
     provider_scopes: dict[str, str] = Field(description="The vendor's scopes and what they are called there.")
+    watches: dict[str, str] = Field(
+        description="What the vendor watches where it is asked to, by name: POST /v1/watches."
+    )
     features: list[FeatureAnswer]
     actions: list[ActionAnswer]
 

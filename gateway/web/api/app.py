@@ -43,6 +43,7 @@ from gateway.web.api import (
     refusals,
     templates,
     waiting,
+    watches,
 )
 from gateway.web.api.calls import CallEndpoint
 from gateway.web.api.desk import Desk, problem_response
@@ -67,6 +68,7 @@ OPERATIONS: Final = (
     *templates.OPERATIONS,
     *decisions.OPERATIONS,
     *waiting.OPERATIONS,
+    *watches.OPERATIONS,
     *endpoints.OPERATIONS,
     *event_types.OPERATIONS,
     *events.OPERATIONS,

@@ -39,6 +39,7 @@ def _connector(connector: Connector) -> ConnectorAnswer:
         account=manifest.credential.account_title,
         settings={name: setting.title for name, setting in manifest.settings.items()},
         provider_scopes={name: scope.title for name, scope in manifest.provider_scopes.items()},
+        watches={name: rule.title for name, rule in manifest.watches.items()},
         features=[
             FeatureAnswer(
                 name=name,

@@ -42,14 +42,14 @@ async def read(asked: Asked) -> Reply:
 
 async def replay(asked: Asked) -> Reply:
     """Make one delivery again."""
-    return Reply(DeliveryAnswer(**_told(await flow.replay_one(asked.tenant, asked.path["id"], asked.rooms))))
+    return Reply(DeliveryAnswer(**_told(await flow.replay_one(asked.actor, asked.path["id"], asked.rooms))))
 
 
 async def replay_since(asked: Asked) -> Reply:
     """Make an endpoint's deliveries again."""
     body: ReplayBody = asked.body
     count = await flow.replay_since(
-        asked.tenant, asked.path["id"], asked.rooms, since=body.since, states=list(body.states)
+        asked.actor, asked.path["id"], asked.rooms, since=body.since, states=list(body.states)
     )
     return Reply(ReplayedAnswer(deliveries=count))
 

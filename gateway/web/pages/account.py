@@ -41,7 +41,7 @@ async def change_password(visit: Visit) -> Go:
         raise InvalidRequest(faults=[Fault("password", "That is not your present password.")])
     await people.throttle.succeeded(f"confirm|{session.person}", visit.address)
     await people.accounts.set_password(session.person, visit.form.exact("new_password"))
-    return await _proved(visit, "Your password is changed. Your other sessions have ended.")
+    return await _proved(visit, "password", "Your password is changed. Your other sessions have ended.")
 
 
 async def begin_totp(visit: Visit) -> View:
@@ -60,7 +60,7 @@ async def confirm_totp(visit: Visit) -> View:
     people, session = visit.rooms.people, visit.known
     if not await people.totp.confirm(session.person, visit.form.text("code")):
         raise InvalidRequest(faults=[Fault("code", "That code does not fit. Is your telephone's clock right?")])
-    return await _codes(visit, "Codes are on. Your other sessions have ended.")
+    return await _codes(visit, "codes_on", "Codes are on. Your other sessions have ended.")
 
 
 async def ask_totp_off(visit: Visit) -> View:
@@ -77,12 +77,12 @@ async def ask_totp_off(visit: Visit) -> View:
 async def totp_off(visit: Visit) -> Go:
     """Turn codes off."""
     await visit.rooms.people.totp.remove(visit.known.person)
-    return await _proved(visit, "Codes are off.")
+    return await _proved(visit, "codes_off", "Codes are off.")
 
 
 async def renew_codes(visit: Visit) -> View:
     """New recovery codes in place of the old ones."""
-    return await _codes(visit, "Your old recovery codes do not work any more.")
+    return await _codes(visit, "recovery_codes", "Your old recovery codes do not work any more.")
 
 
 async def passkey_options(visit: Visit) -> Content:
@@ -101,18 +101,19 @@ async def add_passkey(visit: Visit) -> Go:
         visit.known.person, visit.form.exact("answer"), visit.form.text("title"), origin=visit.origin,
         cookie=visit.cookie,
     )  # fmt: skip
-    return await _proved(visit, "The passkey is added.")
+    return await _proved(visit, "passkey_added", "The passkey is added.")
 
 
 async def remove_passkey(visit: Visit) -> Go:
     """Forget a passkey."""
     await visit.rooms.people.passkeys.remove(visit.known.person, visit.id())
-    return await _proved(visit, "The passkey is removed.")
+    return await _proved(visit, "passkey_removed", "The passkey is removed.")
 
 
 async def revoke(visit: Visit) -> Go:
     """End one of one's sessions; one's own is a sign-out."""
     await visit.rooms.people.sessions.revoke(visit.known.person, visit.id())
+    await _noted(visit, "session_ended")
     if visit.id() == visit.known.id:
         return Go("/sign-in?out=1", ends=True)
     return Go(f"{_HERE}#sessions", Said("The session has ended."))
@@ -121,23 +122,31 @@ async def revoke(visit: Visit) -> Go:
 async def revoke_others(visit: Visit) -> Go:
     """End all but this one."""
     await visit.rooms.people.sessions.revoke_others(visit.known)
+    await _noted(visit, "sessions_ended")
     return Go(f"{_HERE}#sessions", Said("Your other sessions have ended."))
 
 
-async def _codes(visit: Visit, text: str) -> View:
+async def _codes(visit: Visit, what: str, text: str) -> View:
     people, session = visit.rooms.people, visit.known
+    await _noted(visit, what)
     codes = await people.recovery.renew(session.person)
     await people.sessions.revoke_others(session)
     token = await people.sessions.prove(session)
     return View({"codes": codes, "told": text}, template="people/codes.html", title="Recovery codes", token=token)
 
 
-async def _proved(visit: Visit, text: str) -> Go:
+async def _proved(visit: Visit, what: str, text: str) -> Go:
     """Who may sign in as this person has changed: other sessions end, and this one's token is another."""
     people, session = visit.rooms.people, visit.known
+    await _noted(visit, what)
     await people.sessions.revoke_others(session)
     token = await people.sessions.prove(session)
     return Go(_HERE, Said(text), token=token)
+
+
+async def _noted(visit: Visit, what: str) -> None:
+    """Write down that the way in of one of a clinic's people has changed, in the log of the clinic that they look at."""
+    await visit.rooms.ledger.accessed(visit.actor, what="account_changed", query={"what": what}, count=1)
 
 
 _PAGE: dict[str, Any] = {"title": "Account and sign-in", "template": "people/account.html"}

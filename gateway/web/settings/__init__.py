@@ -6,7 +6,11 @@ from gateway.web.settings import (
     consents,
     integration,
     integration_callback,
+    integration_connect,
+    integration_deeds,
     integration_grant,
+    integration_settings,
+    integration_watching,
     integrations,
     map_page,
     network,
@@ -26,6 +30,10 @@ PAGES = (
     # A connector's path may hold slashes, so what stands after it is looked for first.
     *integration_grant.PAGES,
     *integration_callback.PAGES,
+    *integration_connect.PAGES,
+    *integration_deeds.PAGES,
+    *integration_settings.PAGES,
+    *integration_watching.PAGES,
     *network.PAGES,
     *integration.PAGES,
 )

@@ -1,30 +1,30 @@
-"""One integration: what would leave, to whom, under what; connect it, suspend, resume and revoke it."""
+"""One integration on one page: what would leave, to whom, under what, how it fares. The deeds beside it are their own files'."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
-from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 from connectors.contract import Manifest
 from connectors.registry import Connector
 from gateway.connections import Clinic, Connection
-from gateway.errors import Conflict, InvalidRequest, NotFound
-from gateway.flows import leave, look
-from gateway.flows.connect import Wish, connect, least_scopes
+from gateway.errors import Conflict, NotFound
+from gateway.flows import look
 from gateway.tallies import Period
 from gateway.web import sketch, words
-from gateway.web.page import Go, Page, Said, View, Visit
+from gateway.web.page import INTEGRATIONS, Page, View, Visit
 from gateway.web.settings.integration_leaves import Leaving, leaving
+from gateway.web.settings.integration_scopes import reported, why_again
+from gateway.web.settings.integration_watches import watched
 from gateway.web.settings.integrations import DAYS, READ, WRITE
 from gateway.web.settings.integrations_state import agreement_needed, agreements_with, lacks_scopes, standing
 from scopes.agreement import Agreement
-from scopes.fault import Fault
 from scopes.scope import Area, Scope, Verb
 from scopes.vocabulary import ConnectionState, CredentialKind
 
-BASE: Final = "/settings/integrations/"
+BASE: Final = INTEGRATIONS
 ONE: Final = f"{BASE}{{connector:path}}"
 _LOG: Final = Scope(Area.LOG, Verb.READ)
 _AGREEMENTS: Final = Scope(Area.AGREEMENTS, Verb.READ)
@@ -58,7 +58,9 @@ async def show(visit: Visit) -> View:
     manifest, now = connector.manifest, visit.rooms.clock()
     clinic = await visit.rooms.connections.present(visit.tenant)
     connection = clinic.connections.get(connector.id)
+    told = await reported(connector, connection, visit.rooms)
     words_: dict[str, Any] = {
+        **told,
         "connector": connector,
         "manifest": manifest,
         "here": at_home(connector),
@@ -67,167 +69,32 @@ async def show(visit: Visit) -> View:
         "changes": visit.may(WRITE),
         "agreement": _agreement(connector, clinic, visit),
         "recipient": _recipient(manifest, clinic),
-        "features": list(_features(connector, clinic, visit)),
-        "scopes": list(_scopes(connector, connection)),
+        "features": list(_features(connector, clinic, visit, told.get("asked", frozenset()))),
         "optional": _optional(connector, clinic),
         "free_text": _free_text(connector, clinic),
-        "by_api": _by_page(connector),
-        "by_operator": _by_operator(connector),
+        "by_page": by_page(connector),
+        "by_operator": by_operator(connector),
+        "page_host": _page_host(connector),
+        "why_again": why_again(connection) if connection is not None and connection.reconnect_needed else None,
+        "settings": _settings(visit, connector, connection),
         "at_network": connector.network is not None and connection is not None,
         "log": f"/auditor?connector={connector.id}" if visit.may(_LOG) else "",
         **await _health(visit, connector),
     }
     words_["standing"] = standing(connector, clinic, words_.pop("sums"), now)
+    words_["watched"] = await watched(visit, connector, connection)
     words_["callback"] = await _callback(visit, connector, connection)
     return View(words_, title=manifest.title)
 
 
-async def add(visit: Visit) -> Go:
-    """Connect with a key: in force at once."""
-    connector = connector_of(visit)
-    form, manifest = visit.form, connector.manifest
-    if _by_page(connector):
-        raise Conflict("this integration is connected by API for now")
-    wish = Wish(
-        connector=connector.id,
-        secret=None if _by_operator(connector) else form.text("credential.secret"),
-        features=frozenset(form.all("features")),
-        account=form.text("account") or None,
-        withheld=tuple(form.all("withheld")),
-        settings={name: text for name in manifest.settings if (text := form.text(f"settings.{name}"))},
-    )
-    faults = list(_missing(wish, by_operator=_by_operator(connector)))
-    try:
-        if not faults:
-            await connect(visit.actor, wish, visit.rooms)
-    except InvalidRequest as invalid:
-        faults = [_in_words(fault, manifest) for fault in invalid.faults]
-        if not faults:
-            raise
-    if faults:
-        raise InvalidRequest(faults=faults)
-    said = _OPERATOR_NEXT if _by_operator(connector) else "{} is connected. What is switched on may leave from now on."
-    return Go(at_home(connector), Said(said.format(manifest.title)))
-
-
-def _missing(wish: Wish, *, by_operator: bool) -> Iterator[Fault]:
-    if not wish.features:
-        yield Fault("features", "Switch on at least one feature above: nothing else may leave.")
-    if not wish.secret and not by_operator:
-        yield Fault("credential.secret", "Paste the key here.")
-
-
-def _in_words(fault: Fault, manifest: Manifest) -> Fault:
-    """A fault that says what to type instead of a pattern."""
-    rule = manifest.credential
-    if fault.path == "account" and rule.has_accounts:
-        example = f", such as {rule.account_example}" if rule.account_example else ""
-        return Fault("account", f"Give {rule.account_title or 'the account at the vendor'}{example}.")
-    name = fault.path.removeprefix("settings.")
-    if name in manifest.settings:
-        return Fault(fault.path, f"This does not fit. It looks like this: {manifest.settings[name].example}")
-    return fault
-
-
-class _Deed(NamedTuple):
-    """One thing to do with a connection, and what it means."""
-
-    to: ConnectionState
-    when: frozenset[ConnectionState]
-    heading: str
-    means: str
-    submit: str
-    said: str
-
-
-_ANY: Final = frozenset(ConnectionState) - {ConnectionState.REVOKED}
-DEEDS: Final[Mapping[str, _Deed]] = {
-    "suspend": _Deed(
-        ConnectionState.SUSPENDED,
-        frozenset({ConnectionState.ACTIVE}),
-        "Suspend {}?",
-        "Every call is refused from now on, and its callbacks are not taken, until you resume it. The key stays sealed here.",
-        "Suspend",
-        "{} is suspended. Nothing leaves until it is resumed.",
-    ),
-    "resume": _Deed(
-        ConnectionState.ACTIVE,
-        frozenset({ConnectionState.SUSPENDED}),
-        "Resume {}?",
-        "Calls are let through again at once, with the features and the key that it had.",
-        "Resume",
-        "{} is resumed. What is switched on may leave again.",
-    ),
-    "revoke": _Deed(
-        ConnectionState.REVOKED,
-        _ANY,
-        "Revoke {}?",
-        "Every call is refused from now on, and the key is destroyed here. That is final: to use it again, connect anew with "
-        "a key. What was disclosed stays in the log. Delete the key at the vendor too.",
-        "Revoke for good",
-        "{} is revoked and its key destroyed here. Delete the key at the vendor too.",
-    ),
-}
-
-_GIVEN_BACK: Final = (
-    "Every call is refused from now on. The tokens are given back to the vendor and destroyed here. That is final: to use it "
-    "again, connect anew. What was disclosed stays in the log."
-)
-_OPERATOR_NEXT: Final = "{} waits for the gateway's operator, who links your facility. Nothing leaves until then."
-_GIVEN_BACK_SAID: Final = "{} is revoked; its tokens are given back to the vendor and destroyed here."
-
-
-async def ask(visit: Visit, *, name: str) -> View:
-    """Ask once more, and say what it does."""
-    connector, deed = connector_of(visit), DEEDS[name]
-    connection = await live(visit, connector)
-    _check(deed, connection)
-    title = connector.manifest.title
-    on = [connector.manifest.features[each].title for each in sorted(connection.grant.features)]
-    return View(
-        {
-            "heading": deed.heading.format(title),
-            "text": _GIVEN_BACK if name == "revoke" and _by_page(connector) else deed.means,
-            "pairs": [
-                ("Recipient", connector.manifest.recipient.legal_name),
-                ("Account", connection.account or "none named"),
-                ("Switched on", ", ".join(on) or "nothing"),
-            ],
-            "action": f"{at_home(connector)}/{name}",
-            "submit": deed.submit,
-            "back": at_home(connector),
-        },
-        title=deed.submit,
-    )
-
-
-async def act(visit: Visit, *, name: str) -> Go:
-    """Suspend, resume or revoke."""
-    connector, deed = connector_of(visit), DEEDS[name]
-    connection = await live(visit, connector)
-    _check(deed, connection)
-    title, told = connector.manifest.title, deed.said
-    if deed.to is ConnectionState.REVOKED:
-        await leave.revoke(visit.actor, connection.id, visit.rooms)
-        told = _GIVEN_BACK_SAID if _by_page(connector) else told
-    else:
-        await visit.rooms.connections.set_state(visit.actor, connection.id, deed.to)
-    return Go(at_home(connector), Said(told.format(title)))
-
-
-def _by_page(connector: Connector) -> bool:
-    """Whether it is connected on the vendor's own page, and holds tokens instead of a key."""
-    return connector.manifest.credential.kind is CredentialKind.OAUTH2
-
-
-def _by_operator(connector: Connector) -> bool:
+def by_operator(connector: Connector) -> bool:
     """Whether the vendor knows the gateway alone, and its operator links the clinic's account."""
     return connector.manifest.credential.kind is CredentialKind.SESSION
 
 
-def _check(deed: _Deed, connection: Connection) -> None:
-    if connection.state not in deed.when:
-        raise Conflict(f"it is {connection.state} now", fix="Look at the integration once more.")
+def by_page(connector: Connector) -> bool:
+    """Whether it is connected on the vendor's own page, and holds tokens instead of a key."""
+    return connector.manifest.credential.kind is CredentialKind.OAUTH2
 
 
 def _recipient(manifest: Manifest, clinic: Clinic) -> dict[str, Any]:
@@ -264,7 +131,7 @@ def _agreement(connector: Connector, clinic: Clinic, visit: Visit) -> dict[str, 
     }
 
 
-def _features(connector: Connector, clinic: Clinic, visit: Visit) -> Iterator[dict[str, Any]]:
+def _features(connector: Connector, clinic: Clinic, visit: Visit, asked: frozenset[str]) -> Iterator[dict[str, Any]]:
     """Each feature with what leaves through it."""
     connection = clinic.connections.get(connector.id)
     grant = clinic.connection(connector.id).grant
@@ -291,26 +158,42 @@ def _features(connector: Connector, clinic: Clinic, visit: Visit) -> Iterator[di
                 for rows in (tuple(leaving(action, grant)),)
             ],
             "events": [words.spoken(event) for event in feature.events],
-            "lacks": [
-                connector.manifest.provider_scopes[each].title for each in lacks_scopes(connector, connection, name)
-            ]
-            if connection is not None
-            else [],
+            **_lacking(connector, connection, name, asked),
         }
 
 
-def _scopes(connector: Connector, connection: Connection | None) -> Iterator[dict[str, Any]]:
-    """The vendor's scopes of least power that the features need, in plain words and by the vendor's name."""
-    manifest = connector.manifest
-    of_feature = {name: least_scopes(connector, frozenset({name})) for name in manifest.features}
-    for scope, rule in manifest.provider_scopes.items():
-        needing = [manifest.features[name].title for name, scopes in of_feature.items() if scope in scopes]
-        if needing:
-            held = connection is not None and connection.includes(connection.provider_scopes, scope)
-            includes = [
-                manifest.provider_scopes[each].title for each in rule.includes if each in manifest.provider_scopes
-            ]
-            yield {"name": scope, "title": rule.title, "for": needing, "held": held, "includes": includes}
+def _lacking(
+    connector: Connector, connection: Connection | None, feature: str, asked: frozenset[str]
+) -> dict[str, Any]:
+    """What a feature that is on needs at the vendor and has not; and whether the vendor was asked for it at all."""
+    if connection is None or connection.state is ConnectionState.PENDING:
+        return {"lacks": [], "was_asked": False}
+    names = lacks_scopes(connector, connection, feature)
+    titles = [connector.manifest.provider_scopes[each].title for each in names]
+    return {"lacks": titles, "was_asked": any(connector.lattice.includes(asked, each) for each in names)}
+
+
+def _settings(visit: Visit, connector: Connector, connection: Connection | None) -> list[dict[str, Any]]:
+    """What the clinic sets for its connection, as it stands; after a fault as it was typed."""
+    stands = connection.settings if connection is not None else {}
+    return [
+        {
+            "name": f"settings.{name}",
+            "id": f"setting-{name}",
+            "label": name.replace("_", " ").capitalize(),
+            "hint": f"{rule.title[:1].upper()}{rule.title[1:]}. Such as {rule.example}",
+            "needed": rule.needed,
+            "stands": stands.get(name, ""),
+            "value": visit.form.text(key) if (key := f"settings.{name}") in visit.form else stands.get(name, ""),
+        }
+        for name, rule in connector.manifest.settings.items()
+    ]
+
+
+def _page_host(connector: Connector) -> str:
+    """Where somebody allows it: the host of the vendor's page."""
+    oauth = connector.manifest.credential.oauth
+    return urlsplit(oauth.authorize_url or oauth.admin_consent_url or "").hostname or "" if oauth is not None else ""
 
 
 def _optional(connector: Connector, clinic: Clinic) -> list[dict[str, Any]]:
@@ -356,6 +239,7 @@ async def _callback(visit: Visit, connector: Connector, connection: Connection |
     door = await callbacks.door(connection.id, since=0.0)
     return {
         "url": callbacks.url_of(connection.id),
+        "by_us": connector.manifest.callback.token,
         "token": door.token if connector.handshake is not None else None,
         "secrets": await callbacks.secrets(visit.tenant, connection.id),
         "deadline": connector.manifest.callback.deadline_seconds,
@@ -390,18 +274,4 @@ async def _health(visit: Visit, connector: Connector) -> dict[str, Any]:
     }
 
 
-_PAGE: Final[dict[str, Any]] = {"title": "Integration", "template": "settings/integration.html"}
-PAGES = (
-    *(
-        page
-        for name in DEEDS
-        for page in (
-            Page(
-                path=f"{ONE}/{name}", act=partial(ask, name=name), needs=WRITE, title="Change", template="confirm.html"
-            ),
-            Page(method="POST", path=f"{ONE}/{name}", act=partial(act, name=name), needs=WRITE),
-        )
-    ),
-    Page(method="POST", path=f"{ONE}/connect", act=add, needs=WRITE, again=show, **_PAGE),
-    Page(path=ONE, act=show, needs=READ, **_PAGE),
-)
+PAGES = (Page(path=ONE, act=show, needs=READ, title="Integration", template="settings/integration.html"),)

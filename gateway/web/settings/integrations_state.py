@@ -55,7 +55,11 @@ def standing(connector: Connector, clinic: Clinic, days: ConnectorDays | None, n
     if connection.state is ConnectionState.SUSPENDED:
         return Standing("Suspended", "wait")
     if connection.state is not ConnectionState.ACTIVE:
-        return Standing(str(connection.state).capitalize(), "wait")
+        here = f"/settings/integrations/{connector.id}"
+        todo = Todo(
+            f"Nobody has allowed it at {connector.manifest.title} yet; nothing leaves.", here, "Go on to connect"
+        )
+        return Standing(str(connection.state).capitalize(), "wait", (todo,))
     needs = tuple(_needs(connector, connection, clinic, days, now))
     return Standing("Needs attention", "warn", needs) if needs else Standing("On", "good")
 
@@ -85,7 +89,7 @@ def _needs(
     manifest, grant = connector.manifest, connection.grant
     here = f"/settings/integrations/{connector.id}"
     if connection.reconnect_needed:
-        yield Todo("The vendor accepts what it granted no more; every call is refused. Connect it again.")
+        yield Todo(f"{manifest.title} has to be connected again; every call is refused.", here, "Connect it again")
     if not grant.features:
         yield Todo("No feature is switched on, so nothing can leave.", here, "Switch features on")
     if connection.expires_at is not None:
@@ -100,7 +104,14 @@ def _needs(
     for feature in sorted(grant.features & manifest.features.keys()):
         if lacks_scopes(connector, connection, feature):
             title = manifest.features[feature].title
-            yield Todo(f"It was connected without what {title} needs; its calls are refused.", here, "See what")
+            if manifest.credential.oauth is None:
+                yield Todo(f"It was connected without what {title} needs; its calls are refused.", here, "See what")
+            else:
+                yield Todo(
+                    f"{manifest.title} did not grant what {title} needs; its calls are refused.",
+                    here,
+                    "Connect it again",
+                )
     if (
         days is not None
         and (rate := days.error_rate) is not None

@@ -1,4 +1,4 @@
-// Comfort only: a button beside what is there to be copied, and menus that close. Every page works without this.
+// Comfort only: a button beside what is there to be copied, menus that close, the present tab in sight. Every page works without this.
 
 for (const shown of document.querySelectorAll("[data-copy]")) {
   if (!navigator.clipboard) break;
@@ -21,3 +21,5 @@ document.addEventListener("keydown", (event) => {
     open.querySelector("summary").focus();
   }
 });
+
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });

@@ -9,13 +9,12 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from gateway.flows import fared, replay
-from gateway.tallies import OPEN, Period
 from gateway.web.forms import Form
 from gateway.web.page import Go, Page, Said, View, Visit
 from gateway.web.typed import Typed, id_in, local_day
-from gateway.web.vendors.bars import Series, bars
+from gateway.web.vendors.charted import SPANS, USUAL, attempts
 from gateway.web.vendors.words import OUTCOMES, STATES
-from gateway.webhooks.endpoints import CONNECTOR, Status
+from gateway.webhooks.endpoints import Status
 from gateway.webhooks.kinds import is_type
 from scopes.scope import Area, Scope, Verb
 
@@ -25,9 +24,7 @@ _HERE: Final = "/vendor/deliveries"
 _REPLAY: Final = "/vendor/{id:uuid}/replay"
 _PER_PAGE: Final = 50
 _MOST_ENDPOINTS: Final = 1_000
-_CHARTED_DAYS: Final = (7, 30, 90)
 _REPLAYED: Final = {"exhausted": "Given up", "refused": "Refused", "delivered": "Delivered already"}
-_SERIES: Final = (("accepted", "Accepted"), ("rejected", "Rejected"), ("failed", "Failed"), ("unknown", "Unknown"))
 
 
 async def listed(visit: Visit) -> View:
@@ -38,6 +35,7 @@ async def listed(visit: Visit) -> View:
     endpoints = await _endpoints(visit)
     found = [] if faults else await fared.deliveries(visit.tenant, sought, visit.rooms)
     page = found[:_PER_PAGE]
+    days = int(query.text("days")) if query.text("days") in map(str, SPANS) else USUAL
     return View(
         {
             "deliveries": page, "urls": endpoints, "states": STATES, "query": query, "faults": faults,
@@ -45,7 +43,8 @@ async def listed(visit: Visit) -> View:
             "zone": zone, "older": _older(query, page[-1].id) if len(found) > _PER_PAGE else "",
             "options": [("", "All endpoints"), *((str(key), url) for key, url in endpoints.items())],
             "state_options": [("", "Any state"), *((name, words[0]) for name, words in STATES.items())],
-            "types": sorted(kind.type for kind in visit.rooms.kinds.catalogue()), **await _chart(visit, query, sought.endpoint),
+            "types": sorted(kind.type for kind in visit.rooms.kinds.catalogue()), "charted": SPANS,
+            **await attempts(visit, sought.endpoint, days=days),
         }
     )  # fmt: skip
 
@@ -64,10 +63,8 @@ async def show_one(visit: Visit) -> View:
 
 
 async def replay_one(visit: Visit) -> Go:
-    """Make one delivery again. Who asked for it is written down first."""
-    await fared.delivery(visit.tenant, visit.id(), visit.rooms)
-    await visit.rooms.ledger.accessed(visit.actor, what="replay", query={"delivery": str(visit.id())}, count=1)
-    await replay.replay_one(visit.tenant, visit.id(), visit.rooms)
+    """Make one delivery again."""
+    await replay.replay_one(visit.actor, visit.id(), visit.rooms)
     return Go(
         f"{_HERE}/{visit.id()}",
         Said("It is delivered again, under the same webhook-id. Its attempt stands below in a moment."),
@@ -97,13 +94,11 @@ async def replay_since(visit: Visit) -> Go | View:
         typed.wrong("states", "Choose at least one.")
     typed.check()
     wanted: dict[str, Any] = {"since": since, "states": states}
-    count = await replay.replayable(visit.tenant, visit.id(), visit.rooms, **wanted)
     if visit.form.text("do") != "replay":
+        count = await replay.replayable(visit.tenant, visit.id(), visit.rooms, **wanted)
         shown = await show_since(visit)
         return View({**shown.words, "count": count})
-    query = {"endpoint": str(visit.id()), "since": since.isoformat(), "states": states}
-    await visit.rooms.ledger.accessed(visit.actor, what="replay", query=query, count=count)
-    made = await replay.replay_since(visit.tenant, visit.id(), visit.rooms, **wanted)
+    made = await replay.replay_since(visit.actor, visit.id(), visit.rooms, **wanted)
     return Go(
         f"{_HERE}?endpoint={visit.id()}", Said(f"{made} {'delivery is' if made == 1 else 'deliveries are'} made again.")
     )
@@ -133,27 +128,6 @@ def _older(query: Form, last: UUID) -> str:
         name: query.text(name) for name in ("type", "state", "endpoint", "since", "until", "days") if query.text(name)
     }
     return f"{_HERE}?{urlencode({**kept, 'before': str(last)})}"
-
-
-async def _chart(visit: Visit, query: Form, endpoint: UUID | None) -> dict[str, Any]:
-    """Attempts per day by what came of them, as the log counts them; of one endpoint where one is sought."""
-    days = int(query.text("days")) if query.text("days") in map(str, _CHARTED_DAYS) else _CHARTED_DAYS[1]
-    period = Period.of_last(days, now=visit.rooms.clock())
-    counted = await visit.rooms.tallies.by_outcome(
-        visit.tenant, period, connector=CONNECTOR, recipient_id=str(endpoint) if endpoint is not None else None
-    )
-    by_outcome = {each.outcome: each.days for each in counted.items}
-    nothing = (0,) * days
-    series = [Series(name, title, by_outcome.get(name, nothing)) for name, title in _SERIES]
-    if any(by_outcome.get(OPEN, nothing)):
-        series.append(Series("open", "Under way", by_outcome[OPEN]))
-    named = [period.since + timedelta(days=at) for at in range(days)]
-    return {
-        "chart": bars(named, series),
-        "days": days,
-        "charted": _CHARTED_DAYS,
-        "behind": not counted.through.complete,
-    }
 
 
 def _why_not(row: fared.DeliveryRow, status: Status) -> str:

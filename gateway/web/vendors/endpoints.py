@@ -12,6 +12,7 @@ from gateway.flows.place import LONGEST_URL
 from gateway.web.page import Go, Page, Said, View, Visit
 from gateway.web.typed import Typed
 from gateway.web.vendors import hearing
+from gateway.web.vendors.charted import attempts
 from gateway.web.vendors.words import STATES, stands
 from gateway.web.words import PURPOSES, country, every_country
 from gateway.webhooks.endpoints import OVERLAP, Endpoint, Hearing, Recipient, Status
@@ -85,7 +86,9 @@ async def show_one(visit: Visit) -> View:
     one, now = await _one(visit), visit.rooms.clock()
     health = await fared.health(visit.tenant, visit.rooms)
     latest: list[fared.DeliveryRow] = []
+    chart: dict[str, Any] = {}
     if visit.may(_DELIVERIES):
+        chart = await attempts(visit, one.id)
         latest = await fared.deliveries(visit.tenant, fared.Sought(endpoint=one.id, limit=5), visit.rooms)
     return View(
         {
@@ -94,7 +97,7 @@ async def show_one(visit: Visit) -> View:
             "secrets": [row for row in one.secrets if row.expires_at is None or row.expires_at > now],
             "states": STATES,
             "changes": visit.may(_WRITE) and one.status is not Status.REMOVED, "sees": visit.may(_DELIVERIES),
-            "there": one.status is not Status.REMOVED,
+            "there": one.status is not Status.REMOVED, **chart,
         }
     )  # fmt: skip
 

@@ -46,7 +46,9 @@ def stands(endpoint: Endpoint, health: Health | None, now: datetime) -> dict[str
 
 def _lately(health: Health, now: datetime) -> dict[str, Any]:
     """How an active endpoint's deliveries went lately."""
-    failing = f"It has taken nothing lately: {health.failures} failures in a row."
+    failing = (
+        f"It has taken nothing lately: {health.failures} {'failure' if health.failures == 1 else 'failures in a row'}."
+    )
     if health.paused(now):
         return _told(
             "Resting", "warn", f"{failing} It is left alone for a while, then tried again.", health.paused_until

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -16,13 +17,18 @@ from gateway.ids import new_id
 from gateway.store import events
 from gateway.store.jobs import LaneJob
 from gateway.webhooks.endpoints import Endpoint, Status
-from tests.gateway.house import Clinic
+from tests.gateway.house import Clinic, entries_of
 from tests.gateway.listener import Clock, Listener, attempts_of, endpoint_at, happened, notices_of, rows_of
 
 
 async def look(house: House, clinic: Clinic, endpoint: Endpoint) -> None:
     """Let the lane work until nothing is due."""
     await work(LaneJob(clinic.tenant, endpoint.id, None), house.rooms)
+
+
+async def replays_of(house: House, clinic: Clinic) -> list[dict[str, Any]]:
+    """What the log says of replays."""
+    return [each for each in await entries_of(house, clinic.tenant) if each.get("what") == "replay"]
 
 
 async def test_one_delivery_is_made_again_under_the_same_id_and_all_its_attempts_stay(
@@ -32,11 +38,13 @@ async def test_one_delivery_is_made_again_under_the_same_id_and_all_its_attempts
     published = await happened(house, clinic)
     await look(house, clinic, endpoint)
     row = (await rows_of(house, clinic))[0]
-    assert (await replay_one(clinic.tenant, row.id, house.rooms)).state == "waiting"
+    assert (await replay_one(clinic.actor, row.id, house.rooms)).state == "waiting"
     await look(house, clinic, endpoint)
     assert listener.ids == [str(published.id)] * 2
     assert [each.number for each in await attempts_of(house, clinic, row.id)] == [1, 2]
     assert listener.heard[0].body == listener.heard[1].body
+    written = (await replays_of(house, clinic))[0]
+    assert (written["actor"]["id"], written["query"]) == (clinic.actor.id, {"delivery": str(row.id)})
 
 
 async def test_a_replay_begins_the_schedule_anew(
@@ -49,7 +57,7 @@ async def test_a_replay_begins_the_schedule_anew(
     for _ in range(3):
         await look(house, clinic, endpoint)
         clock.now = (await rows_of(house, clinic))[0].next_at
-    row = await replay_one(clinic.tenant, (await rows_of(house, clinic))[0].id, house.rooms)
+    row = await replay_one(clinic.actor, (await rows_of(house, clinic))[0].id, house.rooms)
     await look(house, clinic, endpoint)
     row = (await rows_of(house, clinic))[0]
     assert row.attempts == 4
@@ -68,11 +76,12 @@ async def test_all_since_a_moment_are_made_again_in_the_states_that_are_named(
     await look(house, clinic, endpoint)
     await look(house, clinic, other)
     listener.heard.clear()
-    assert await replay_since(clinic.tenant, endpoint.id, house.rooms, since=since, states=["exhausted"]) == 0
-    assert await replay_since(clinic.tenant, endpoint.id, house.rooms, since=since, states=["delivered"]) == 3
+    assert await replay_since(clinic.actor, endpoint.id, house.rooms, since=since, states=["exhausted"]) == 0
+    assert await replay_since(clinic.actor, endpoint.id, house.rooms, since=since, states=["delivered"]) == 3
     await look(house, clinic, endpoint)
     await look(house, clinic, other)
     assert sorted(listener.ids) == sorted(str(each.id) for each in late)
+    assert [each["count"] for each in await replays_of(house, clinic)] == [0, 3]
 
 
 async def test_a_delivery_whose_endpoint_is_not_active_or_whose_event_is_gone_is_not_made_again(
@@ -84,15 +93,16 @@ async def test_a_delivery_whose_endpoint_is_not_active_or_whose_event_is_gone_is
     row = (await rows_of(house, clinic))[0]
     await house.rooms.endpoints.set_state(clinic.actor, endpoint.id, Status.SUSPENDED)
     with pytest.raises(Conflict):
-        await replay_one(clinic.tenant, row.id, house.rooms)
+        await replay_one(clinic.actor, row.id, house.rooms)
     await house.rooms.endpoints.set_state(clinic.actor, endpoint.id, Status.ACTIVE)
     async with house.rooms.store.tenant(clinic.tenant) as connection:
         await connection.execute("UPDATE events SET sealed = NULL WHERE tenant = $1", clinic.tenant)
     with pytest.raises(Conflict):
-        await replay_one(clinic.tenant, row.id, house.rooms)
+        await replay_one(clinic.actor, row.id, house.rooms)
     with pytest.raises(NotFound):
-        await replay_one(clinic.tenant, new_id(), house.rooms)
+        await replay_one(clinic.actor, new_id(), house.rooms)
     assert (await rows_of(house, clinic))[0].state == "delivered"
+    assert await replays_of(house, clinic) == []  # what was not done stands nowhere
 
 
 async def test_what_events_said_is_destroyed_when_they_are_settled_and_older_than_the_clinic_keeps_it(

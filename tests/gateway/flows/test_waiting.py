@@ -24,6 +24,7 @@ from scopes.cap import Cap
 from scopes.policy import Policy
 from scopes.quiet import QuietHours
 from scopes.vocabulary import ConnectionState, Otherwise, Outcome
+from tests.gateway.house import entries_of
 from tests.gateway.listener import Clock
 from tests.gateway.message import Message, messaging
 
@@ -330,6 +331,9 @@ async def test_a_call_that_is_called_back_is_never_sent(message: Message, clock:
     clock.now = MORNING
     await carried(message, call)
     assert message.vendor.requests == []
+    log = await entries_of(message.house, message.tenant)
+    asked = [(each["actor"]["id"], each["query"]) for each in log if each.get("what") == "called_back"]
+    assert asked == [(message.actor.id, {"call": str(call.id)})]
     if key is not None:
         with pytest.raises(Conflict):
             await message.sends(idempotency_key=key)

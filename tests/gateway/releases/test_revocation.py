@@ -190,3 +190,17 @@ async def calling(release: Release) -> AsyncIterator[httpx2.AsyncClient]:
         transport=transport, base_url="http://gateway", headers={"Authorization": f"Bearer {key}"}
     ) as client:
         yield client
+
+
+async def test_a_request_whose_consent_ends_before_its_records_are_looked_for_is_reported_visit_by_visit(
+    release: Release,
+) -> None:
+    [visit] = await release.has_visits(1)
+    artefact = await release.consents()
+    transfer = await release.asks(artefact.id)
+    await release.tells(artefact.id, ArtefactStatus.REVOKED)
+    row = await release.works(transfer)
+    assert (row.state, release.hiu.requests) == ("reported", [])
+    [told] = release.told("report_transfer")
+    assert told["complete"] is False
+    assert told["entries"] == [{"context_reference": visit.reference, "arrived": False, "code": "consent_ended"}]

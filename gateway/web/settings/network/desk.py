@@ -24,17 +24,18 @@ async def show(visit: Visit) -> View:
     """Today's queue. The look is recorded."""
     place = await place_of(visit)
     mark = await desk.mark(visit.tenant, place.connector.id, visit.rooms)
-    places = [_told(row, profile) for row, profile in await desk.queue(visit.actor, place.connector.id, visit.rooms)]
-    counters = sorted({each["counter"] for each in places} | {_FIRST})
+    queue = await desk.queue(visit.actor, place.connector.id, visit.rooms)
+    waiting, taken = ([_told(*each) for each in some] for some in (queue.waiting, queue.taken))
+    counters = {each["counter"] for each in (*waiting, *taken)}
     return View(
         {
             **place.words(visit, "/desk"),
-            "waiting": [each for each in places if each["taken_at"] is None],
-            "taken": [each for each in reversed(places) if each["taken_at"] is not None],
-            "counters": counters,
-            "several": len({each["counter"] for each in places}) > 1,
+            "waiting": waiting,
+            "taken": taken,
+            "count": queue.count,
+            "counters": sorted(counters) or [_FIRST],
+            "several": len(counters) > 1,
             "mark": mark,
-            "asked": visit.form,
         },
         title=f"{place.title}: desk",
     )

@@ -63,7 +63,10 @@ _OPERATOR: Final = "Tell the gateway's operator: it cannot be mended here."
 # Why a visit is not linked, and what happens next where the gateway has given up.
 LINK_CODES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
-        "no_address": ("The patient's address at the network is not known here.", "Register the patient with it; hand the visit over again."),
+        "no_address": (
+            "The patient's address at the network is not known here.",
+            "Register the patient with it, and hand the visit over again.",
+        ),
         "demographics_differ": ("Name, gender or year of birth are other than what the network knows.", _HAND_OVER),
         "facility_or_patient_unknown": ("The network does not know the patient, or not this facility.", _HAND_OVER),
         "user_not_found": ("The network knows nobody of that address.", _HAND_OVER),

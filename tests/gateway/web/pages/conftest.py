@@ -86,9 +86,14 @@ class Clock:
 
     def __init__(self) -> None:
         self._ahead = timedelta()
+        self._stands_at: datetime | None = None
 
     def __call__(self) -> datetime:
-        return datetime.now(UTC) + self._ahead
+        return (self._stands_at or datetime.now(UTC)) + self._ahead
+
+    def stop(self) -> None:
+        """Let no time pass by itself, for tests that count seconds."""
+        self._stands_at = datetime.now(UTC)
 
     def forward(self, **given: float) -> None:
         """Let time pass."""

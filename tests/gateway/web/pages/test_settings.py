@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import pytest
 
-from connectors.registry import Connector
 from gateway.app import House
 from gateway.calls import Actor
 from gateway.demo import EVERYTHING
@@ -20,12 +19,13 @@ from gateway.flows.broker import broker
 from gateway.flows.connect import Wish, connect
 from gateway.flows.expiring import tell_of_expiring
 from gateway.flows.inbound import alarm
+from gateway.flows.tokens import grant_ended
 from gateway.people import Role
 from gateway.people.sessions import form_token
 from gateway.store import notices
 from gateway.webhooks.endpoint import NewEndpoint, Recipient, Status, Why
 from scopes.agreement import AgreementKind
-from scopes.vocabulary import ConnectionState, CredentialKind, Purpose
+from scopes.vocabulary import ConnectionState, Purpose
 from tests.gateway.egress.vendor import Vendor, answer
 from tests.gateway.house import Clinic, entries_of
 from tests.gateway.web.pages.conftest import Browser, SignedIn, forms
@@ -145,6 +145,45 @@ async def test_notices_are_shown_until_there_is_nothing_to_be_done(
     assert "were refused" not in page
     assert "A laboratory" not in page
     assert endpoint.status is Status.PENDING
+
+
+async def test_a_vendor_that_wants_to_be_connected_again_is_told_on_its_card_until_it_is(
+    holder: SignedIn, house: House, clinic: Clinic
+) -> None:
+    owner = await holder()
+    said = "The vendor accepts what it granted no more; every call is refused. Connect it again."
+    assert said not in (await owner.get("/settings")).text
+    connection = await house.rooms.connections.active(clinic.tenant, "payments/stripe")
+    await grant_ended(connection, "revoked_there", house.rooms)
+    card = tile((await owner.get("/settings")).text, "Stripe")
+    assert "Needs attention" in card
+    assert said in card
+    with pytest.raises(Refused):
+        await broker(clinic.call(), house.rooms)
+    await house.rooms.connections.set_state(clinic.actor, connection.id, ConnectionState.REVOKED)
+    await connect(
+        clinic.actor, Wish(connector="payments", secret="rk_test_0123456789abcdef", features=frozenset()), house.rooms
+    )
+    assert said not in (await owner.get("/settings")).text
+
+
+async def test_the_messages_that_wait_are_counted_for_who_may_see_calls(
+    holder: SignedIn, house: House, clinic: Clinic
+) -> None:
+    owner, support = await holder(), await holder(Role.SUPPORT)
+    assert "until quiet hours end" not in (await owner.get("/settings")).text
+    for number, told in enumerate(("1 message waits until", "2 messages wait until"), start=1):
+        async with house.rooms.store.tenant(clinic.tenant) as connection:
+            await connection.execute(
+                "INSERT INTO waiting_calls (tenant, id, state, due_at, created_at, changed_at, connector, action, purpose, "
+                "reasons, withheld, fingerprint) VALUES ($1, $2, 'waiting', now() + interval '1 day', now(), now(), "
+                "'payments/stripe', 'refund', 'HPAYMT', '[]', '{}', $3)", clinic.tenant, uuid4(), bytes([number]),
+            )  # fmt: skip
+        assert told in (await owner.get("/settings")).text
+    assert "messages wait" not in (await support.get("/settings")).text
+    async with house.rooms.store.tenant(clinic.tenant) as connection:
+        await connection.execute("UPDATE waiting_calls SET state = 'carried' WHERE tenant = $1", clinic.tenant)
+    assert "until quiet hours end" not in (await owner.get("/settings")).text
 
 
 def new_endpoint(name: str) -> NewEndpoint:
@@ -425,22 +464,6 @@ async def test_health_shows_each_day_and_why_things_failed(
     assert "card_declined" in failed
     assert "Purpose not allowed" in page
     assert len(re.findall(r'<rect class="(?:taken|missed|refused)"', page)) == 3
-
-
-async def test_an_integration_that_signs_in_at_the_vendor_says_that_it_is_connected_by_api(
-    holder: SignedIn, house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    known = house.rooms.registry.connectors
-    rule = known["messaging/twilio"].manifest.credential.model_copy(update={"kind": CredentialKind.OAUTH2})
-    manifest = known["messaging/twilio"].manifest.model_copy(update={"credential": rule})
-    other: Connector = type(known["messaging/twilio"])(**{**vars(known["messaging/twilio"]), "manifest": manifest})
-    monkeypatch.setattr(house.rooms.registry, "_connectors", {**known, "messaging/twilio": other})
-    owner = await holder()
-    page = (await owner.get(TWILIO)).text
-    assert "connected by API" in page
-    assert f"{TWILIO}/connect" not in page
-    token = {"csrf": form_token(owner.cookies["gateway"])}
-    assert (await owner.ask("POST", f"{TWILIO}/connect", data=token)).status_code == 409
 
 
 async def test_what_is_not_there_is_said_calmly(holder: SignedIn) -> None:

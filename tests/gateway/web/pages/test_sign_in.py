@@ -170,6 +170,7 @@ async def test_signing_in_leads_to_our_own_pages_only(member: SignedIn, elsewher
 async def test_attempts_on_an_account_wait_longer_and_longer(
     browser: Browser, member: SignedIn, clock: Clock, has_account: bool
 ) -> None:
+    clock.stop()
     email = (await member()).email if has_account else "nobody.at.all@clinic.example"
     for _ in range(5):
         assert (await browser.sign_in(email, "wrong password")).status_code == 400
@@ -263,6 +264,26 @@ async def test_a_recovery_code_lets_in_once(signed_in: SignedIn, clock: Clock) -
         done = await browser.send(path, "/sign-in/code", {"recovery": codes[3].upper()})
         assert done.status_code == expected
     assert "Use a recovery code" in done.text
+
+
+async def test_whatever_changes_ones_way_in_stands_in_the_log_without_a_value(
+    signed_in: SignedIn, house: House, clinic: Clinic
+) -> None:
+    browser, before = await signed_in(), len(await entries_of(house, clinic.tenant))
+    await turn_on(browser)
+    for path, page in (("/account/recovery", "/account"), ("/account/totp/off", "/account/totp/off")):
+        assert (await browser.send(page, path)).status_code in (200, 303), path
+    await Browser(browser.client).sign_in(browser.email)
+    assert (await browser.send("/account", "/account/sessions/others")).status_code == 303
+    another = {"password": PASSWORD, "new_password": "another horse battery staple"}
+    assert (await browser.send("/account", "/account/password", {**another, "password": "wrong"})).status_code == 400
+    assert (await browser.send("/account", "/account/password", another)).status_code == 303
+    log = (await entries_of(house, clinic.tenant))[before:]
+    changes = [each for each in log if each.get("what") == "account_changed"]
+    assert [each["query"]["what"] for each in changes] == [
+        "codes_on", "recovery_codes", "codes_off", "sessions_ended", "password",
+    ]  # fmt: skip
+    assert {each["actor"]["id"] for each in changes} == {str(browser.person)}
 
 
 async def test_codes_are_not_guessed(signed_in: SignedIn) -> None:

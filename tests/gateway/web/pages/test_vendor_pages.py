@@ -225,6 +225,8 @@ async def test_a_delivery_is_made_again_under_the_same_id_and_who_asked_stands_i
     await work(LaneJob(clinic.tenant, endpoint, None), house.rooms)
     assert receiver.headers()["webhook-id"] == first
     assert len([said for said in receiver.heard if said["type"] == "appointment.booked"]) == 2
+    charted = (await browser.get(f"/vendor/{endpoint}")).text
+    assert '<desc id="bars-says">Accepted: 2. Rejected: 0.' in charted
     looks = [e for e in await entries_of(house, clinic.tenant) if e["kind"] == "access" and e["what"] == "replay"]
     assert [(e["actor"]["id"], e["query"]) for e in looks] == [
         (str(browser.person), {"delivery": place[1].rpartition("/")[2]})

@@ -83,6 +83,26 @@ async def test_whoever_finds_an_invitation_of_somebody_with_an_account_cannot_us
     assert (await known.get("/team")).status_code == 403  # support, in the clinic that is looked at now
 
 
+async def test_an_address_that_somebody_else_made_an_account_with_lets_them_into_no_clinic_and_is_given_back(
+    house: House, clinic: Clinic, client: httpx2.AsyncClient
+) -> None:
+    invitations, email, theirs = house.rooms.people.invitations, f"{uuid4().hex}@clinic.example", await connected(house)
+    first = await invitations.invite(theirs.actor, email, Role.OWNER)  # they keep the link to themselves
+    squatter, invited = Browser(client, email=email), Browser(client, email=email)
+    wanted = {"name": "Somebody Else", "password": "a password of their own"}
+    assert (await squatter.send(f"/invitation?token={first.token}", "/invitation", wanted)).status_code == 303
+    path = f"/invitation?token={(await invitations.invite(clinic.actor, email, Role.AUDITOR)).token}"
+    assert (await squatter.get("/clinics")).text.count("<section") == 1  # to be invited is not to belong
+    assert (await squatter.get("/invitation", params={"token": "A" * 43})).status_code == 404
+    refused = await invited.send(path, "/invitation", {"password": PASSWORD})
+    assert (refused.status_code, "You never made one?" in refused.text) == (400, True)
+    password = await house.rooms.people.reset(email)  # what an operator does, who knows whom they talk to
+    assert (await squatter.get("/clinics")).status_code == 303
+    assert (await squatter.sign_in(password=wanted["password"])).status_code == 400
+    assert (await invited.send(path, "/invitation", {"password": password})).headers["location"] == "/auditor"
+    assert [member.email for member in await house.rooms.people.accounts.members(clinic.tenant)] == [email]
+
+
 # --- One-time links ---------------------------------------------------------------------------------------------------
 
 

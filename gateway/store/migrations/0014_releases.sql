@@ -36,6 +36,7 @@ CREATE TABLE transfers (                    -- one request for records
     state       text NOT NULL CHECK (state IN ('asked', 'sending', 'reporting', 'reported', 'unreported')),
     reasons     jsonb NOT NULL,             -- why it was refused as a whole: [{code, what, fix}]
     host        text,                       -- where records are to go
+    contexts    text[] NOT NULL,            -- the visits that the consent named, as the network knows them
     sealed      bytea,                      -- what was asked for; null once nothing more is sent
     asked_at    timestamptz NOT NULL,
     deadline_at timestamptz NOT NULL,       -- nothing is sent after that
