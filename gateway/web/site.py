@@ -160,7 +160,8 @@ class Site:
 
     def _to(self, path: str, visit: Visit | None, asked: str, *, elsewhere: bool = False) -> Response:
         if not elsewhere:
-            path = urlsplit(self._settings.public_url or "").path + (own_path(path) or "/")
+            page, mark, part = path.partition("#")  # which part of the page, where that is said
+            path = urlsplit(self._settings.public_url or "").path + (own_path(page) or "/") + mark + quote(part)
         headers = {**self._headers(visit.session if visit is not None else None, asked), "location": path}
         return Response(b"", 303, headers)
 

@@ -10,6 +10,7 @@ from gateway.errors import InvalidRequest
 from gateway.flows.network import desk
 from gateway.web.page import Content, Go, Page, Said, View, Visit
 from gateway.web.settings.network.place import BASE, READ, STANDS, WRITE, marked, place_of
+from gateway.web.typed import local_minute
 from gateway.web.words import spoken
 
 _FIRST: Final = "desk1"
@@ -24,8 +25,9 @@ async def show(visit: Visit) -> View:
     """Today's queue. The look is recorded."""
     place = await place_of(visit)
     mark = await desk.mark(visit.tenant, place.connector.id, visit.rooms)
+    zone = (await visit.rooms.agreements.policy(visit.tenant)).time_zone
     queue = await desk.queue(visit.actor, place.connector.id, visit.rooms)
-    waiting, taken = ([_told(*each) for each in some] for some in (queue.waiting, queue.taken))
+    waiting, taken = ([_told(*each, zone) for each in some] for some in (queue.waiting, queue.taken))
     counters = {each["counter"] for each in (*waiting, *taken)}
     return View(
         {
@@ -80,7 +82,7 @@ async def code(visit: Visit) -> View:
     )  # fmt: skip
 
 
-def _told(row: Any, profile: dict[str, Any]) -> dict[str, Any]:
+def _told(row: Any, profile: dict[str, Any], zone: str) -> dict[str, Any]:
     """One place in words: what was shared under names that people read."""
     born = "-".join(f"{profile[name]:02}" for name in reversed(_BORN) if isinstance(profile.get(name), int))
     gender = profile.get("gender")
@@ -90,7 +92,8 @@ def _told(row: Any, profile: dict[str, Any]) -> dict[str, Any]:
         if name not in (*_OWN, *_BORN, "gender") and value is not None
     ]
     return {
-        "id": row.id, "counter": row.counter, "number": row.number, "at": row.at, "taken_at": row.seen_at,
+        "id": row.id, "counter": row.counter, "number": row.number, "at": row.at, "clock": local_minute(row.at, zone)[-5:],
+        "taken_at": row.seen_at, "taken_clock": local_minute(row.seen_at, zone)[-5:] if row.seen_at else "",
         "name": profile.get("name") or "No name was shared", "born": born,
         "gender": _GENDERS.get(str(gender), "") if gender is not None else "", "shared": shared,
     }  # fmt: skip

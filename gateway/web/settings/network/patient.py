@@ -32,7 +32,7 @@ async def show(visit: Visit) -> View:
             "subject": subject,
             "mark": mark,
             "live": any(each.live for each in found.transfers),
-            "visits": [visits.told(each) for each in found.visits],
+            "visits": [visits.told(each, now=visit.rooms.clock()) for each in found.visits],
             "consents": [_told(each, found) for each in found.consents],
             "withdraws": visit.may(_CONSENTS),
         },

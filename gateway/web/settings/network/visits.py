@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final
 
 from gateway.flows.network import released
@@ -48,20 +49,20 @@ async def _listed(visit: Visit, place: Place, *, nobody: bool = False) -> View:
     older = f"{place.home}/visits?before={page[-1].context.id}" if len(found) > _PER_PAGE else ""
     return View(
         {
-            **place.words(visit, "/visits"), "visits": [told(each) for each in page], "older": older,
+            **place.words(visit, "/visits"), "visits": [told(each, now=visit.rooms.clock()) for each in page], "older": older,
             "newer": f"{place.home}/visits" if before is not None else "", "nobody": nobody,
         },
         title=f"{place.title}: visits",
     )  # fmt: skip
 
 
-def told(seen: Seen) -> dict[str, Any]:
+def told(seen: Seen, *, now: datetime) -> dict[str, Any]:
     """A visit in words."""
     context, link = seen.context, seen.link
     return {
         "id": context.id, "subject": context.subject, "reference": context.reference, "display": context.display,
         "created_at": context.created_at, "kinds": [house.record_kind(each) for each in context.kinds],
-        "link": words.link_words(link and link.state, link and link.code, seen.due_at),
+        "link": words.link_words(link and link.state, link and link.code, seen.due_at, now=now),
         "linked_at": link.linked_at if link is not None else None,
         "documents": [
             {
