@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -107,9 +107,9 @@ async def taking_of(tenant: UUID, connector: str, rooms: Rooms) -> Taking | None
         url=url_of(connector, rooms),
         keys=rooms.networks.keys.counting(line.id) if line is not None else 0,
         heard_at=heard_at,
-        troubles=tuple(_troubles(connection, facility, session, now=rooms.clock())),
+        troubles=(),
     )
-    return found
+    return replace(found, troubles=tuple(_troubles(found, now=rooms.clock())))
 
 
 def _line(connection: Connection, facility: Standing | None, rooms: Rooms) -> Line | None:
@@ -145,18 +145,18 @@ def session_of(row: SessionRow | None, now: datetime) -> Session:
     return Session(SessionState.RESTS)
 
 
-def _troubles(
-    connection: Connection, facility: Standing | None, session: Session, *, now: datetime
-) -> Iterator[Trouble]:
+def _troubles(taking: Taking, *, now: datetime) -> Iterator[Trouble]:
     """What is wrong, what stops most first."""
-    if connection.state is ConnectionState.SUSPENDED:
+    facility, session = taking.facility, taking.session
+    if taking.connection.state is ConnectionState.SUSPENDED:
         yield _own("suspended")
     if session.state in (SessionState.UNREGISTERED, SessionState.REFUSED, SessionState.AWAY):
         yield _own(str(session.state))
     known = {trouble.code for trouble in facility.troubles} if facility is not None else set()
-    if session.state is SessionState.LOCKED and str(Fault.LOCKED_OUT) not in known:
-        fault = Fault.LOCKED_OUT
-        yield Trouble(str(fault), WHAT[fault], MEND[fault], WHO[fault])
+    here = {Fault.LOCKED_OUT: session.state is SessionState.LOCKED, Fault.URL_UNKNOWN: taking.url is None}
+    for fault, holds in here.items():  # seen here at once, whoever looked last
+        if holds and str(fault) not in known:
+            yield Trouble(str(fault), WHAT[fault], MEND[fault], WHO[fault])
     if facility is None:
         yield _own("not_linked")
         return

@@ -33,6 +33,7 @@ function replace(fresh) {
   for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
   if (focus) focusAgain(focus);
   say(part.dataset.says);
+  if (!part.dataset.live) button.hidden = true; // nothing of it changes any more
 }
 
 // Where the focus was: in which part with an id, and on which of the things there that take it.
@@ -58,6 +59,7 @@ async function look() {
 }
 
 async function again() {
+  if (!shown().dataset.live) return undefined;
   const seconds = Number(shown().dataset.seconds) * Math.min(2 ** failures, 20);
   await new Promise((wake) => setTimeout(wake, seconds * 1000));
   if (paused || document.hidden) return again();
@@ -79,7 +81,7 @@ button?.addEventListener("click", () => {
   say(paused ? "Stopped. The page stands still." : "It looks by itself whether something is new.");
 });
 
-if (line && shown()) {
+if (line && shown()?.dataset.live) {
   line.hidden = false;
   say("It looks by itself whether something is new.");
   again();

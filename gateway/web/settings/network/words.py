@@ -153,7 +153,9 @@ def link_words(state: str | None, code: str | None, due_at: datetime | None, *, 
     """How far a visit is linked: a badge, why, and what happens next."""
     word = LINKS[state or "unwanted"]
     why, given_up = LINK_CODES.get(code or "", (f"The network's answer: {spoken(code)}." if code else "", _AGAIN_LATER))
-    goes_on = f"The next step is due at {moment(due_at)}." if due_at is not None and due_at > now else ""
+    goes_on = (
+        f"The next step for this patient is due at {moment(due_at)}." if due_at is not None and due_at > now else ""
+    )
     if state == "failed":
         return {"word": word, "why": why, "then": given_up}
     if state == "wanted" and code is not None:
