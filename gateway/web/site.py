@@ -218,8 +218,8 @@ class Site:
 
     async def _problem(self, request: Request, page: Page | None, failure: Exception, asked: str) -> Response:
         """A calm page that says what happened and what to do."""
-        error = known(failure, asked)
-        session = await self._session(request)
+        error, quiet = known(failure, asked), page is not None and page.quiet
+        session = await self._session(request, seen=not quiet)
         origin, prefix = origin_of(request, self._settings.public_url)
         cookie = session.token if session is not None else token_in(request, self._cookies.browser) or new_token()
         visit = Visit(
@@ -227,7 +227,7 @@ class Site:
             device="", origin=origin, base=origin + prefix, session=session,
         )  # fmt: skip
         view = View(_told(error, asked), error.status, "problem.html", _TITLES.get(error.status, "That did not work"))
-        response = await self._response(Page(path="", act=_nothing, needs=Gate.OPEN), visit, view, asked)
+        response = await self._response(Page(path="", act=_nothing, needs=Gate.OPEN, quiet=quiet), visit, view, asked)
         if isinstance(error, TooOften):
             response.headers["retry-after"] = str(error.seconds)
         return response
