@@ -35,7 +35,7 @@ async def show(visit: Visit) -> View:
             "waiting": waiting,
             "taken": taken,
             "count": queue.count,
-            "counters": sorted(counters) or [_FIRST],
+            "known": sorted(counters),
             "several": len(counters) > 1,
             "mark": mark,
         },

@@ -56,7 +56,7 @@ def test_a_visit_says_why_it_is_not_linked_and_what_happens_next() -> None:
 
 @pytest.mark.parametrize(
     ("code", "says"),
-    [("record_date_not_covered", "Time of the document not consented to"), ("http_503", "answered 503"), ("late_news", "Late news")],
+    [("record_date_not_covered", "Time of the document not"), ("http_503", "answered 503"), ("late_news", "Late news")],
 )  # fmt: skip
 def test_a_document_that_did_not_go_says_why(code: str, says: str) -> None:
     assert says in words.entry_says("failed", code)
