@@ -17,7 +17,7 @@ from gateway.store.network import SessionRow
 from gateway.store.transfers import EntryState
 from gateway.store.transfers import State as TransferState
 from gateway.web import words as house
-from gateway.web.settings.network import words
+from gateway.web.settings import network_words as words
 from scopes.artefact import State as ConsentState
 from scopes.vocabulary import ConnectionState
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from gateway.errors import NotFound
 from gateway.flows.network.state import taking_of
 from gateway.web.page import Page, View, Visit
-from gateway.web.settings.network import words
-from gateway.web.settings.network.place import BASE, CHANGES, STANDS, place_of
+from gateway.web.settings import network_words as words
+from gateway.web.settings.network_place import BASE, CHANGES, STANDS, place_of
 
 
 async def show(visit: Visit) -> View:

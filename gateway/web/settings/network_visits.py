@@ -9,8 +9,8 @@ from gateway.flows.network import released
 from gateway.flows.network.released import Seen
 from gateway.web import words as house
 from gateway.web.page import Go, Page, View, Visit
-from gateway.web.settings.network import words
-from gateway.web.settings.network.place import BASE, READ, Place, place_of
+from gateway.web.settings import network_words as words
+from gateway.web.settings.network_place import BASE, READ, Place, place_of
 from gateway.web.typed import Typed, id_in
 
 _PER_PAGE: Final = 25

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from gateway.errors import InvalidRequest
 from gateway.flows.network import desk
 from gateway.web.page import Content, Go, Page, Said, View, Visit
-from gateway.web.settings.network.place import BASE, READ, STANDS, WRITE, marked, place_of
+from gateway.web.settings.network_place import BASE, READ, STANDS, WRITE, marked, place_of
 from gateway.web.typed import local_minute
 from gateway.web.words import spoken
 

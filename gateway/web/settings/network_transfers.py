@@ -7,10 +7,10 @@ from typing import Any, Final
 from gateway.flows.network import released
 from gateway.flows.network.released import Told
 from gateway.web import words as house
-from gateway.web.auditor.words import REASONS
 from gateway.web.page import Content, Page, View, Visit
-from gateway.web.settings.network import words
-from gateway.web.settings.network.place import BASE, READ, marked, place_of
+from gateway.web.reasons import REASONS
+from gateway.web.settings import network_words as words
+from gateway.web.settings.network_place import BASE, READ, marked, place_of
 from gateway.web.typed import id_in
 
 _PER_PAGE: Final = 25

@@ -7,8 +7,8 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from gateway.web.auditor.words import REASONS
 from gateway.web.dress import moment
+from gateway.web.reasons import REASONS
 from gateway.web.words import spoken
 
 

@@ -10,9 +10,10 @@ from gateway.flows.network.released import OfPatient
 from gateway.network.artefacts import Held
 from gateway.web import words as house
 from gateway.web.page import Content, Page, View, Visit
-from gateway.web.settings.network import visits, words
-from gateway.web.settings.network.place import BASE, READ, marked, place_of
-from gateway.web.settings.network.transfers import summed
+from gateway.web.settings import network_visits as visits
+from gateway.web.settings import network_words as words
+from gateway.web.settings.network_place import BASE, READ, marked, place_of
+from gateway.web.settings.network_transfers import summed
 from gateway.web.words import PURPOSES
 from scopes.scope import Area, Scope, Verb
 
