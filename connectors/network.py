@@ -123,6 +123,9 @@ class Network(Protocol):
     PREFIX: str
     """Where the network calls below our address, such as `/abdm`; each message's own path follows."""
 
+    def scanned_text(self, environment: str, account: str, counter: str) -> str:
+        """What the code at a counter says, which a patient scans to share who they are. Raises ValueError."""
+
     def session_request(
         self, base_url: str, client_id: str, client_secret: str, *, request_id: str, now: datetime
     ) -> httpx2.Request:

@@ -46,6 +46,29 @@ MEND: Mapping[Fault, str] = {
 }
 
 
+class Who(StrEnum):
+    """Who can mend something."""
+
+    CLINIC = "clinic"
+    OPERATOR = "operator"
+    BOTH = "both"
+    """The clinic first, then the operator."""
+    NOBODY = "nobody"
+    """It passes by itself."""
+
+
+WHO: Mapping[Fault, Who] = {
+    Fault.URL_ELSEWHERE: Who.OPERATOR,
+    Fault.URL_MISSING: Who.OPERATOR,
+    Fault.URL_UNKNOWN: Who.OPERATOR,
+    Fault.BRIDGE_OFF: Who.OPERATOR,
+    Fault.LOCKED_OUT: Who.OPERATOR,
+    Fault.SERVICE_GONE: Who.BOTH,
+    Fault.SERVICE_OFF: Who.CLINIC,
+    Fault.GIVES_NO_RECORDS: Who.CLINIC,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Drift:
     """What is wrong about the bridge itself, and about single facilities by their service ids."""

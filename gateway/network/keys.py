@@ -67,6 +67,13 @@ class Keys:
             return False
         return any(key.id == key_id for key in known.keys)
 
+    def counting(self, line: str) -> int:
+        """How many keys count here now; 0 until the first message of the network's brings this gateway to ask for them."""
+        known = self._known.get(line)
+        if known is None or self._seconds() - known.read_at >= KEPT_SECONDS:
+            return 0
+        return len(known.keys)
+
     async def _read(self, line: str, known: _Known) -> None:
         """Ask, or wait for the question that is under way."""
         task = self._reading.get(line)

@@ -32,7 +32,7 @@ TITLES: Final[Mapping[Role, str]] = MappingProxyType(
 MEANS: Final[Mapping[Role, str]] = MappingProxyType(
     {
         Role.OWNER: "Everything, the team and the keys included",
-        Role.INTEGRATIONS: "Connects vendors, decides what may leave, keeps consents and agreements",
+        Role.INTEGRATIONS: "Connects vendors, decides what may leave, keeps consents and agreements, sees to visits at a network",
         Role.VENDOR: "Webhook endpoints and their deliveries",
         Role.AUDITOR: "Reads, exports and verifies the disclosure log; changes nothing",
         Role.SUPPORT: "Sees whether integrations work; nothing about any patient",
@@ -50,7 +50,7 @@ _MAY: Final[Mapping[Role, frozenset[Scope]]] = MappingProxyType(
         Role.OWNER: _EVERYTHING,
         Role.INTEGRATIONS: _scopes(
             "catalog:read calls:read connections:read connections:write consents:read consents:write "
-            "agreements:read agreements:write templates:read templates:write"
+            "agreements:read agreements:write templates:read templates:write records:read records:write"
         ),
         Role.VENDOR: _scopes("endpoints:read endpoints:write events:read events:write"),
         Role.AUDITOR: _scopes("disclosures:read log:read bundles:read bundles:write agreements:read catalog:read"),

@@ -116,8 +116,8 @@ class Sessions:
             await rows.add(connection, opening.person, row)
         return token
 
-    async def find(self, token: str) -> Session | None:
-        """The session of a token, while it is in force; nothing for any other text."""
+    async def find(self, token: str, *, seen: bool = True) -> Session | None:
+        """The session of a token, while it is in force; nothing for any other text. `seen` is somebody's own doing."""
         if not is_token(token):
             return None
         now = self._clock()
@@ -127,7 +127,7 @@ class Sessions:
                 return None
             if found.role != found.row.role:
                 return await self._renewed(connection, found, now)
-            if now - found.row.seen_at > _SEEN_EVERY:
+            if seen and now - found.row.seen_at > _SEEN_EVERY:
                 await rows.see(connection, found.person, found.row.id, now)
         return _session(found, token)
 

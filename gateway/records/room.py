@@ -119,7 +119,7 @@ class Records:
         async with self._store.tenant(tenant) as connection:
             if await patients.find(connection, tenant, subject) is None:
                 raise NotFound("this patient is not registered", fix="PUT /v1/patients registers them.")
-            lookup = clinic.fingerprint(f"context|{new.connector}|{new.reference}".encode())
+            lookup = _lookup(clinic, new.connector, new.reference)
             await rows.lock(connection, tenant)
             row = await rows.under(connection, tenant, lookup)
             if row is None:
@@ -160,10 +160,23 @@ class Records:
             found = await rows.page(connection, tenant, after=after, limit=limit)
         return await self._opened(tenant, found)
 
-    async def documents_of(self, tenant: UUID, context: UUID) -> list[rows.RecordRow]:
-        """The documents of a visit, in the order in which they were handed over."""
+    async def newest(self, tenant: UUID, connector: str, *, before: UUID | None, limit: int) -> list[Context]:
+        """The clinic's visits at one network, newest first."""
         async with self._store.tenant(tenant) as connection:
-            return await rows.of_contexts(connection, tenant, [context])
+            found = await rows.newest(connection, tenant, connector, before=before, limit=limit)
+        return await self._opened(tenant, found)
+
+    async def under(self, tenant: UUID, connector: str, reference: str) -> Context | None:
+        """The visit that the host knows by this reference."""
+        clinic = await self._connections.clinic(tenant)
+        async with self._store.tenant(tenant) as connection:
+            row = await rows.under(connection, tenant, _lookup(clinic, connector, reference))
+        return None if row is None else (await self._opened(tenant, [row]))[0]
+
+    async def documents_of(self, tenant: UUID, *contexts: UUID) -> list[rows.RecordRow]:
+        """The documents of visits, in the order in which they were handed over."""
+        async with self._store.tenant(tenant) as connection:
+            return await rows.of_contexts(connection, tenant, contexts)
 
     async def documents(
         self, tenant: UUID, names: Sequence[ContextName], kinds: frozenset[RecordKind], since: datetime, until: datetime
@@ -214,6 +227,11 @@ class Records:
         async with self._store.tenant(tenant) as connection:
             documents = await rows.of_contexts(connection, tenant, [row.id for row in found])
         return [_context(clinic, row, documents) for row in found]
+
+
+def _lookup(clinic: Clinic, connector: str, reference: str) -> bytes:
+    """What a visit is found by."""
+    return clinic.fingerprint(f"context|{connector}|{reference}".encode())
 
 
 def _new_row(clinic: Clinic, new: NewContext, subject: UUID, lookup: bytes, now: datetime) -> rows.ContextRow:

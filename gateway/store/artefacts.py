@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -82,6 +83,14 @@ async def find(connection: asyncpg.Connection, tenant: UUID, consent: UUID) -> A
     """One consent, by our own id of it."""
     row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM artefacts WHERE tenant = $1 AND id = $2", tenant, consent)
     return ArtefactRow(*row) if row else None
+
+
+async def some(connection: asyncpg.Connection, tenant: UUID, consents: Sequence[UUID]) -> list[ArtefactRow]:
+    """Consents by our own ids of them."""
+    rows = await connection.fetch(
+        f"SELECT {_COLUMNS} FROM artefacts WHERE tenant = $1 AND id = ANY ($2)", tenant, list(consents)
+    )
+    return [ArtefactRow(*row) for row in rows]
 
 
 async def of_subject(connection: asyncpg.Connection, tenant: UUID, subject: UUID) -> list[ArtefactRow]:

@@ -28,6 +28,14 @@ class PlaceRow(NamedTuple):
     seen_at: datetime | None = None
 
 
+class Count(NamedTuple):
+    """How a day's queue stands: how many places there are, how many were taken, when last."""
+
+    places: int
+    taken: int
+    taken_at: datetime | None
+
+
 async def lock(connection: asyncpg.Connection, tenant: UUID, counter: str) -> None:
     """Keep everybody else at this counter waiting until the transaction ends."""
     await connection.execute("SELECT pg_advisory_xact_lock($1, hashtext($2::text))", _LOCK_CLASS, f"{tenant} {counter}")
@@ -77,6 +85,47 @@ async def waiting(connection: asyncpg.Connection, tenant: UUID, since: datetime,
         f"SELECT {_COLUMNS} FROM desk_places WHERE tenant = $1 AND at >= $2 ORDER BY at LIMIT $3",
         tenant,
         since,
+        at_most,
+    )
+    return [PlaceRow(*row) for row in rows]
+
+
+async def count(connection: asyncpg.Connection, tenant: UUID, connector: str, day: date) -> Count:
+    """How a day's queue stands."""
+    row = await connection.fetchrow(
+        "SELECT count(*), count(seen_at), max(seen_at) FROM desk_places WHERE tenant = $1 AND connector = $2 AND day = $3",
+        tenant,
+        connector,
+        day,
+    )
+    return Count(*row)
+
+
+async def untaken(
+    connection: asyncpg.Connection, tenant: UUID, connector: str, day: date, at_most: int
+) -> list[PlaceRow]:
+    """Who still waits of a day, by counter and number."""
+    rows = await connection.fetch(
+        f"SELECT {_COLUMNS} FROM desk_places WHERE tenant = $1 AND connector = $2 AND day = $3 AND seen_at IS NULL "
+        "ORDER BY counter, number LIMIT $4",
+        tenant,
+        connector,
+        day,
+        at_most,
+    )
+    return [PlaceRow(*row) for row in rows]
+
+
+async def taken(
+    connection: asyncpg.Connection, tenant: UUID, connector: str, day: date, at_most: int
+) -> list[PlaceRow]:
+    """Who was taken of a day, the last one first."""
+    rows = await connection.fetch(
+        f"SELECT {_COLUMNS} FROM desk_places WHERE tenant = $1 AND connector = $2 AND day = $3 AND seen_at IS NOT NULL "
+        "ORDER BY seen_at DESC LIMIT $4",
+        tenant,
+        connector,
+        day,
         at_most,
     )
     return [PlaceRow(*row) for row in rows]

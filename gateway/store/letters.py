@@ -85,6 +85,14 @@ async def stranded(connection: asyncpg.Connection, before: datetime, limit: int)
     return [each for each in found if each.job.payload not in known]
 
 
+async def last(connection: asyncpg.Connection, tenant: UUID, connection_id: UUID) -> datetime | None:
+    """When a letter for a connection was last taken."""
+    found: datetime | None = await connection.fetchval(
+        "SELECT max(at) FROM network_letters WHERE tenant = $1 AND connection = $2", tenant, connection_id
+    )
+    return found
+
+
 async def purge(connection: asyncpg.Connection, tenant: UUID, before: datetime) -> int:
     """Forget the letters that are older, how many."""
     status: str = await connection.execute("DELETE FROM network_letters WHERE tenant = $1 AND at < $2", tenant, before)

@@ -190,6 +190,17 @@ async def of_contexts(connection: asyncpg.Connection, tenant: UUID, contexts: Se
     return [LinkRow(*row) for row in rows]
 
 
+async def due_of(connection: asyncpg.Connection, tenant: UUID, subjects: Sequence[UUID]) -> dict[UUID, datetime]:
+    """When the network is next told something of these patients, or looked for an answer; none of whom nothing is planned."""
+    rows = await connection.fetch(
+        "SELECT subject, min(due_at) FROM network_requests WHERE tenant = $1 AND subject = ANY ($2) AND due_at IS NOT NULL "
+        "GROUP BY subject",
+        tenant,
+        list(subjects),
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 async def move(
     connection: asyncpg.Connection, tenant: UUID, contexts: Sequence[UUID], state: str, *, at: datetime,
     code: str | None = None,

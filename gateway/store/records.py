@@ -87,6 +87,21 @@ async def page(connection: asyncpg.Connection, tenant: UUID, *, after: UUID | No
     return [ContextRow(*row) for row in rows]
 
 
+async def newest(
+    connection: asyncpg.Connection, tenant: UUID, connector: str, *, before: UUID | None, limit: int
+) -> list[ContextRow]:
+    """The clinic's visits at one network, newest first."""
+    rows = await connection.fetch(
+        f"SELECT {_CONTEXT} FROM care_contexts WHERE tenant = $1 AND connector = $2 AND ($3::uuid IS NULL OR id < $3) "
+        "ORDER BY id DESC LIMIT $4",
+        tenant,
+        connector,
+        before,
+        limit,
+    )
+    return [ContextRow(*row) for row in rows]
+
+
 async def add(connection: asyncpg.Connection, tenant: UUID, row: RecordRow, parts: Sequence[bytes]) -> None:
     """Store a document with its sealed parts, in order."""
     await connection.execute(

@@ -126,6 +126,50 @@ async def page(connection: asyncpg.Connection, tenant: UUID, *, before: UUID | N
     return [TransferRow(*row) for row in rows]
 
 
+async def newest(
+    connection: asyncpg.Connection, tenant: UUID, connector: str, *, before: UUID | None, limit: int
+) -> list[TransferRow]:
+    """Requests at one network, newest first."""
+    rows = await connection.fetch(
+        f"SELECT {_COLUMNS} FROM transfers WHERE tenant = $1 AND connector = $2 AND ($3::uuid IS NULL OR id < $3) "
+        "ORDER BY id DESC LIMIT $4",
+        tenant,
+        connector,
+        before,
+        limit,
+    )
+    return [TransferRow(*row) for row in rows]
+
+
+async def of_artefacts(
+    connection: asyncpg.Connection, tenant: UUID, consents: Sequence[UUID], limit: int
+) -> list[TransferRow]:
+    """Requests under these consents, newest first."""
+    rows = await connection.fetch(
+        f"SELECT {_COLUMNS} FROM transfers WHERE tenant = $1 AND artefact = ANY ($2) ORDER BY id DESC LIMIT $3",
+        tenant,
+        list(consents),
+        limit,
+    )
+    return [TransferRow(*row) for row in rows]
+
+
+async def counts(
+    connection: asyncpg.Connection, tenant: UUID, transfers: Sequence[UUID]
+) -> dict[UUID, dict[EntryState, int]]:
+    """How many documents of each request stand where."""
+    rows = await connection.fetch(
+        "SELECT transfer, state, count(*) FROM transfer_entries WHERE tenant = $1 AND transfer = ANY ($2) "
+        "GROUP BY transfer, state",
+        tenant,
+        list(transfers),
+    )
+    found: dict[UUID, dict[EntryState, int]] = {}
+    for transfer, state, count in rows:
+        found.setdefault(transfer, {})[EntryState(state)] = count
+    return found
+
+
 async def let_through(
     connection: asyncpg.Connection, tenant: UUID, artefact: UUID, *, before: UUID | None = None
 ) -> list[datetime]:

@@ -141,6 +141,9 @@ class Page:
     again: Again | None = None  # shows the form once more, with its faults, when `act` finds the form wrong
     recent: bool = False  # changes who may sign in or act: the person has to have proved themselves a moment ago
     wide: bool = False  # tables that want the whole window
+    quiet: bool = (
+        False  # a look that a page takes by itself: it keeps no session alive, and takes no word that is to be told
+    )
 
 
 @dataclass(frozen=True, slots=True)

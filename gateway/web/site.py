@@ -85,7 +85,7 @@ class Site:
 
     async def _answered(self, page: Page, request: Request, asked: str) -> Response:
         """The steps in their order; no form is read before its sender may send it."""
-        session = await self._session(request)
+        session = await self._session(request, seen=not page.quiet)
         if page.needs is not Gate.OPEN and (session is None or session.waits):
             return self._to_sign_in(request)
         _let_in(page, session)
@@ -100,9 +100,9 @@ class Site:
             visit, found = await self._once_more(page, visit, error)
         return await self._response(page, visit, found, asked)
 
-    async def _session(self, request: Request) -> Session | None:
+    async def _session(self, request: Request, *, seen: bool = True) -> Session | None:
         token = token_in(request, self._cookies.session)
-        return await self._rooms.people.sessions.find(token) if token is not None else None
+        return await self._rooms.people.sessions.find(token, seen=seen) if token is not None else None
 
     async def _visit(self, page: Page, request: Request, session: Session | None, asked: str) -> Visit:
         origin, prefix = origin_of(request, self._settings.public_url)
@@ -160,7 +160,8 @@ class Site:
 
     def _to(self, path: str, visit: Visit | None, asked: str, *, elsewhere: bool = False) -> Response:
         if not elsewhere:
-            path = urlsplit(self._settings.public_url or "").path + (own_path(path) or "/")
+            page, mark, part = path.partition("#")  # which part of the page, where that is said
+            path = urlsplit(self._settings.public_url or "").path + (own_path(page) or "/") + mark + quote(part)
         headers = {**self._headers(visit.session if visit is not None else None, asked), "location": path}
         return Response(b"", 303, headers)
 
@@ -191,7 +192,7 @@ class Site:
     async def _written(self, page: Page | None, visit: Visit, view: View) -> str:
         template = view.template or (page.template if page is not None else None) or "problem.html"
         words = {
-            **await self._around(visit),
+            **await self._around(visit, tells=page is None or not page.quiet),
             "title": view.title or (page.title if page is not None else ""),
             "wide": page is not None and page.wide,
             "faults": visit.faults,
@@ -201,7 +202,7 @@ class Site:
         }
         return self._dress.page(template, words)
 
-    async def _around(self, visit: Visit) -> dict[str, Any]:
+    async def _around(self, visit: Visit, *, tells: bool) -> dict[str, Any]:
         """What the base template shows around every page."""
         session = visit.session if visit.session is not None and not visit.session.waits else None
         words: dict[str, Any] = {"csrf": form_token(visit.cookie), "session": session, "may": visit.may, "said": None}
@@ -210,15 +211,15 @@ class Site:
             words["tabs"] = [tab for tab in self._tabs if includes(session.actor.scopes, tab.needs)]
             words["clinic"] = (await self._rooms.connections.clinic(session.tenant)).name
             words["role_title"] = TITLES[session.role]
-            words["said"] = session.said
-            if session.said is not None:
+            words["said"] = session.said if tells else None
+            if session.said is not None and tells:
                 await self._rooms.people.sessions.say(session, None)
         return words
 
     async def _problem(self, request: Request, page: Page | None, failure: Exception, asked: str) -> Response:
         """A calm page that says what happened and what to do."""
-        error = known(failure, asked)
-        session = await self._session(request)
+        error, quiet = known(failure, asked), page is not None and page.quiet
+        session = await self._session(request, seen=not quiet)
         origin, prefix = origin_of(request, self._settings.public_url)
         cookie = session.token if session is not None else token_in(request, self._cookies.browser) or new_token()
         visit = Visit(
@@ -226,7 +227,7 @@ class Site:
             device="", origin=origin, base=origin + prefix, session=session,
         )  # fmt: skip
         view = View(_told(error, asked), error.status, "problem.html", _TITLES.get(error.status, "That did not work"))
-        response = await self._response(Page(path="", act=_nothing, needs=Gate.OPEN), visit, view, asked)
+        response = await self._response(Page(path="", act=_nothing, needs=Gate.OPEN, quiet=quiet), visit, view, asked)
         if isinstance(error, TooOften):
             response.headers["retry-after"] = str(error.seconds)
         return response

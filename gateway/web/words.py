@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final
 from zoneinfo import available_timezones
 
+from connectors.told import RecordKind
 from scopes.agreement import AgreementKind
 from scopes.consent import Channel
 from scopes.vocabulary import Category, Outcome, Role
@@ -76,6 +77,19 @@ CHANNELS: Final[Mapping[str, str]] = MappingProxyType(
         Channel.RECORDS: "Network of health records",
     }
 )
+# A network's kinds of documents (RecordKind).
+RECORD_KINDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        RecordKind.PRESCRIPTION: "Prescription",
+        RecordKind.DIAGNOSTIC_REPORT: "Diagnostic report",
+        RecordKind.OP_CONSULTATION: "Consultation",
+        RecordKind.DISCHARGE_SUMMARY: "Discharge summary",
+        RecordKind.IMMUNIZATION_RECORD: "Immunization record",
+        RecordKind.HEALTH_DOCUMENT_RECORD: "Other health document",
+        RecordKind.WELLNESS_RECORD: "Wellness record",
+        RecordKind.INVOICE: "Invoice",
+    }
+)
 AGREEMENTS: Final[Mapping[str, str]] = MappingProxyType(
     {AgreementKind.BAA: "Business associate agreement (BAA)", AgreementKind.DPA: "Data processing agreement (DPA)"}
 )
@@ -86,6 +100,11 @@ _FAMILIES: Final[Mapping[str, str]] = {"abdm": "ABDM"}
 def kind(category: str) -> str:
     """A kind of data."""
     return KINDS.get(category) or spoken(category)
+
+
+def record_kind(name: str) -> str:
+    """A kind of document."""
+    return RECORD_KINDS.get(name) or spoken(name)
 
 
 def role(name: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx2
 
+from connectors.abdm import sandbox as abdm
 from gateway.calls import Actor
 from gateway.config import Settings
 from gateway.demo import EVERYTHING, Demo, running
@@ -27,6 +28,10 @@ _CALL = {
 _REMINDER = {
     "connector": "messaging", "action": "send_reminder", "purpose": "TREAT", "subject": REFERENCE,
     "payload": {"phone": "+14155550123", "given_name": "Meenakshi", "starts_at": "2027-12-01T10:30:00+05:30"},
+}  # fmt: skip
+_PATIENT = {
+    "subject": REFERENCE, "name": "Asha Rao", "gender": "F", "year_of_birth": 1984, "address": abdm.PATIENT,
+    "mobile": "+919876543210",
 }  # fmt: skip
 _CONSENT = {
     "subject": REFERENCE, "purposes": ["TREAT"], "channels": ["sms"],
@@ -74,6 +79,7 @@ async def furnished(dsn: str, folder: Path) -> AsyncIterator[Furnished]:
                 await _called(clinic)
                 await _heard(clinic)
                 await _peopled(clinic)
+                await _at_a_network(clinic)
                 yield clinic
     finally:
         receiver.close()
@@ -112,6 +118,63 @@ async def _heard(clinic: Furnished) -> None:
     await published("delivered", 1)
     clinic.receiver.answers = [b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n"]
     await published("waiting", 1)
+
+
+async def _at_a_network(clinic: Furnished) -> None:
+    """A patient who scanned at the desk, a visit that is linked and one that is not, a consent, and records sent under it."""
+    written = datetime.now(UTC) - timedelta(days=1)
+    record = {
+        "patient": {"name": "Asha Rao", "gender": "female", "abha_address": abdm.PATIENT},
+        "author": {"name": "Dr Meera Nair", "registration": "KMC-1234"}, "written_at": written.isoformat(),
+        "medicines": [{"drug": {"text": "Amlodipine 5 mg"}, "dosage": "One in the morning"}],
+    }  # fmt: skip
+    visit = {
+        "connector": "abdm", "subject": REFERENCE, "reference": "visit-1", "display": "OP visit",
+        "documents": [{"kind": "Prescription", "record": record}],
+    }  # fmt: skip
+    stranger = {**_PATIENT, "subject": "patient-4712", "address": None, "mobile": "+919811111111"}
+    for patient in (_PATIENT, stranger):
+        await clinic.ask("PUT", "/v1/patients", patient, status=200)
+    await clinic.ask(
+        "POST", "/v1/care-contexts", {**visit, "subject": "patient-4712", "reference": "visit-2"}, status=201
+    )
+    context = (await clinic.ask("POST", "/v1/care-contexts", visit, status=201))["id"]
+
+    async def linked() -> bool:
+        told = (await clinic.software.get(f"/v1/care-contexts/{context}")).json()
+        return bool(told["link"]["state"] == "linked")
+
+    await until(linked)
+    network = clinic.demo.phones[clinic.demo.house.rooms.registry.connector("abdm").manifest.title]
+    async with httpx2.AsyncClient(base_url=network.removesuffix(abdm.PHONE), trust_env=False, timeout=30) as simulator:
+
+        async def play(verb: str, body: dict[str, Any]) -> Any:
+            told = await simulator.post(f"/sim{verb}", json=body)
+            assert told.status_code == 200, told.text
+            return told.json()
+
+        facility = await clinic.demo.house.rooms.networks.facilities.of(clinic.demo.tenant, "abdm")
+        assert facility is not None
+        await play("/shares", {"address": abdm.PATIENT, "service_id": facility.service, "counter": "desk1"})
+        around = {
+            name: f"{datetime.now(UTC) + timedelta(days=days):%Y-%m-%dT%H:%M:%S.000Z}"
+            for name, days in (("since", -30), ("until", 1), ("erase_at", 30))
+        }
+        wanted = await play(
+            "/consents", {"address": abdm.PATIENT, "hiu": "IN2910000999", "purpose": "CAREMGT", **around}
+        )
+        [artefact] = await play(f"/consents/{wanted['id']}/grant", {})
+
+        async def known() -> bool:
+            return bool((await simulator.get(f"/sim/consents/{artefact['id']}")).json()["acknowledged"])
+
+        await until(known)
+        transfer = await play("/requests", {"consent": artefact["id"]})
+
+        async def arrived() -> bool:
+            return bool((await simulator.get(f"/sim/received/{transfer['transaction']}")).json()["statuses"])
+
+        await until(arrived)
 
 
 async def _peopled(clinic: Furnished) -> None:

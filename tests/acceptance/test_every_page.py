@@ -33,10 +33,11 @@ NEWCOMER = "newcomer@clinic.example"
 FIRST: Final = "/settings"
 ONE_CONNECTOR: Final = "/settings/integrations/{connector:path}"
 LEADS_ON: Final = {"/", "/sign-in/oidc/callback", "/sign-in/with/{provider:uuid}"}  # to another page, or to a provider
-BYTES: Final = {"/auditor/entries/{id}", "/auditor/entries/{id}/proof"}  # what a script asks for
+# What a script asks for.
+BYTES: Final = {"/auditor/entries/{id}", "/auditor/entries/{id}/proof"} | {each.path for each in PAGES if each.quiet}
 SERVED: Final = {each.path for each in PAGES if each.method == "GET"} | {START, CALLBACK}
 _PATTERNS: Final = [(each.path, compile_path(each.path)[0]) for each in PAGES if each.method == "GET"]
-PARTS: Final = {"base.html"} | {f"{folder}parts.html" for folder in ("", "auditor/", "vendors/")}
+PARTS: Final = {"base.html"} | {f"{folder}parts.html" for folder in ("", "auditor/", "settings/network/", "vendors/")}
 _ADDRESSES: Final = "all => all.map(each => each.getAttribute('href'))"
 _WATCH: Final = (
     "window.broken = 0; document.addEventListener('securitypolicyviolation', () => { window.broken += 1; });"

@@ -6,6 +6,8 @@ is sealed; the desk reads it, and it is gone after a day.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -15,20 +17,25 @@ import orjson
 from connectors.told import Identifier, ProfileShared, Proof, Setback
 from gateway.calls import Actor
 from gateway.connections import Clinic
-from gateway.errors import NotFound
+from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.flows.network.heard import Heard
+from gateway.flows.network.keeping import network_of
+from gateway.flows.network.marks import mark_of
 from gateway.flows.network.telling import Word, tell
 from gateway.flows.rooms import Rooms
 from gateway.ids import new_id
 from gateway.records.patients import key_of
 from gateway.store import desks as rows
-from gateway.store.desks import PlaceRow
+from gateway.store.desks import Count, PlaceRow
+from scopes.fault import Fault
 from scopes.quiet import zone_of
 from scopes.vocabulary import Purpose
 
 LASTS: Final = timedelta(minutes=30)
 _SEALED_AS: Final = "profile"
 _PROFILE: Final = "PROFILE_SHARE"
+_MOST_SHOWN: Final = 200
+_MOST_TAKEN_SHOWN: Final = 30
 
 
 async def shared(heard: Heard, told: ProfileShared, rooms: Rooms) -> None:
@@ -42,6 +49,49 @@ async def shared(heard: Heard, told: ProfileShared, rooms: Rooms) -> None:
         payload |= {"token_number": str(place.number), "lasts_seconds": left}
     word = Word("answer_share", payload, Purpose.PATADMIN)
     await tell(heard.tenant, heard.connector, word, rooms, key=f"{heard.request_id}:answer_share")
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Today's queue at a network: who waits, by counter and number, and who was taken last, each with what they shared."""
+
+    waiting: Sequence[tuple[PlaceRow, dict[str, object]]] = field(repr=False)
+    taken: Sequence[tuple[PlaceRow, dict[str, object]]] = field(repr=False)
+    count: Count
+
+
+async def queue(actor: Actor, connector: str, rooms: Rooms) -> Queue:
+    """Today's queue by the clinic's clock. The look is recorded."""
+    tenant, clinic = actor.tenant, await rooms.connections.clinic(actor.tenant)
+    today = _day(clinic, rooms.clock())
+    async with rooms.store.tenant(tenant) as session:
+        count = await rows.count(session, tenant, connector, today)
+        waiting = await rows.untaken(session, tenant, connector, today, _MOST_SHOWN)
+        taken = await rows.taken(session, tenant, connector, today, _MOST_TAKEN_SHOWN)
+    await rooms.ledger.accessed(actor, what="desk", query={}, count=len(waiting) + len(taken))
+    return Queue(
+        [(row, opened(clinic, row)) for row in waiting], [(row, opened(clinic, row)) for row in taken], count
+    )  # fmt: skip
+
+
+async def mark(tenant: UUID, connector: str, rooms: Rooms) -> str:
+    """Another word as soon as the queue is another; opens nothing, so that asking for it is no look at anybody."""
+    today = _day(await rooms.connections.clinic(tenant), rooms.clock())
+    async with rooms.store.tenant(tenant) as session:
+        return mark_of([today, await rows.count(session, tenant, connector, today)])
+
+
+async def code_of(tenant: UUID, connector: str, counter: str, rooms: Rooms) -> str:
+    """What the code at a counter says. Raises Conflict where the clinic has no facility there, InvalidRequest."""
+    facility = await rooms.networks.facilities.of(tenant, connector)
+    if facility is None:
+        raise Conflict("the clinic's facility is not linked yet", fix="The gateway's operator links it.")
+    try:
+        return network_of(connector, rooms).scanned_text(facility.environment, facility.service, counter)
+    except ValueError:
+        raise InvalidRequest(
+            faults=[Fault("counter", "Name it by 1 to 20 letters and digits, such as desk1.")]
+        ) from None
 
 
 async def waiting(actor: Actor, rooms: Rooms, *, at_most: int = 200) -> list[tuple[PlaceRow, dict[str, object]]]:

@@ -19,7 +19,7 @@ from gateway.errors import Conflict, GatewayError, Unavailable
 from gateway.flows.rooms import Rooms
 from gateway.ids import new_id
 from gateway.log import Log
-from gateway.network.drift import MEND, WHAT, Drift, Fault, compare
+from gateway.network.drift import MEND, WHAT, WHO, Drift, Fault, Who, compare
 from gateway.network.lines import Line
 from gateway.network.sessions import LockedOut
 from gateway.store import network as rows
@@ -34,11 +34,12 @@ _SOON: Final = timedelta(minutes=55)
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """One thing that is wrong, and how to mend it."""
+    """One thing that is wrong, how to mend it, and who can."""
 
     code: str
     what: str
     mend: str
+    who: Who
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ async def standing_of(tenant: UUID, connector: str, rooms: Rooms) -> Standing | 
 def troubles(codes: Sequence[str]) -> tuple[Trouble, ...]:
     """Stored codes as people read them; one that this version does not know is left out."""
     known = [Fault(code) for code in codes if code in set(Fault)]
-    return tuple(Trouble(str(fault), WHAT[fault], MEND[fault]) for fault in known)
+    return tuple(Trouble(str(fault), WHAT[fault], MEND[fault], WHO[fault]) for fault in known)
 
 
 async def _is_due(line: Line, rooms: Rooms) -> bool:

@@ -13,6 +13,7 @@ from gateway.web.settings import (
     integration_watching,
     integrations,
     map_page,
+    network,
     policy,
     subprocessors,
     templates,
@@ -33,6 +34,7 @@ PAGES = (
     *integration_deeds.PAGES,
     *integration_settings.PAGES,
     *integration_watching.PAGES,
+    *network.PAGES,
     *integration.PAGES,
 )
 TABS = (

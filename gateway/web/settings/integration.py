@@ -77,6 +77,7 @@ async def show(visit: Visit) -> View:
         "page_host": _page_host(connector),
         "why_again": why_again(connection) if connection is not None and connection.reconnect_needed else None,
         "settings": _settings(visit, connector, connection),
+        "at_network": connector.network is not None and connection is not None,
         "log": f"/auditor?connector={connector.id}" if visit.may(_LOG) else "",
         **await _health(visit, connector),
     }

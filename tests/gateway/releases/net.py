@@ -114,6 +114,10 @@ from connectors.wire import build_streamed
 PREFIX = "/net"
 
 
+def scanned_text(environment, account, counter):
+    raise NotImplementedError
+
+
 def session_request(base_url, client_id, client_secret, *, request_id, now):
     raise NotImplementedError
 

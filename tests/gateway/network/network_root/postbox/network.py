@@ -26,6 +26,10 @@ _LEEWAY_SECONDS: Final = 1800.0
 _WORD: Final = 200
 
 
+def scanned_text(environment: str, account: str, counter: str) -> str:
+    return f"https://postbox.example/{environment}/{account}/{counter}"
+
+
 def session_request(
     base_url: str, client_id: str, client_secret: str, *, request_id: str, now: datetime
 ) -> httpx2.Request:
