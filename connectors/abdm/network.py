@@ -86,8 +86,7 @@ def kind_of(document: Mapping[str, Any]) -> RecordKind | None:
     """What kind a document is."""
     from connectors.abdm.fhir.kinds import hi_type
 
-    found = hi_type(document)
-    return None if found is None else RecordKind(found.value)
+    return hi_type(document)
 
 
 def categories_of(document: Mapping[str, Any]) -> "frozenset[Category]":
@@ -109,14 +108,12 @@ def document_of(
 ) -> dict[str, Any]:
     """A document made of a plain record. Raises pydantic's ValidationError."""
     from connectors.abdm.fhir.document import document as made_of
-    from connectors.abdm.fhir.kinds import HiType
     from connectors.abdm.fhir.people import Facility
     from connectors.abdm.fhir.records import MODELS
 
-    known = HiType(kind.value)
-    checked = MODELS[known].model_validate(record)
+    checked = MODELS[kind].model_validate(record)
     clinic = Facility(name=facility.name or facility.id, hip_id=facility.id)
-    return made_of(known, checked, id=UUID(document), now=now, facility=clinic)
+    return made_of(kind, checked, id=UUID(document), now=now, facility=clinic)
 
 
 def sealed(entry: Entry, chunks: Chunks, wanted: RecordsWanted, *, place: Place) -> Body:

@@ -8,7 +8,7 @@ records    the models, one for each type         clinical_dates  from when to wh
 from connectors.abdm.fhir.conformance import check
 from connectors.abdm.fhir.contents import categories, clinical_dates
 from connectors.abdm.fhir.document import document
-from connectors.abdm.fhir.kinds import HiType, hi_type
+from connectors.abdm.fhir.kinds import hi_type
 from connectors.abdm.fhir.people import Facility
 from connectors.abdm.fhir.records import MODELS, Record
 from scopes.fault import Fault
@@ -17,7 +17,6 @@ __all__ = [
     "MODELS",
     "Facility",
     "Fault",
-    "HiType",
     "Record",
     "categories",
     "check",

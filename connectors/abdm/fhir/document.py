@@ -6,7 +6,7 @@ from typing import Any, Final
 from uuid import UUID, uuid5
 
 from connectors.abdm.fhir.draft import SNOMED, Body, Draft, coded, instant, there
-from connectors.abdm.fhir.kinds import CODES, RECORDS, TEXTS, HiType
+from connectors.abdm.fhir.kinds import CODES, RECORDS, TEXTS
 from connectors.abdm.fhir.people import Facility
 from connectors.abdm.fhir.records import (
     MODELS,
@@ -22,21 +22,22 @@ from connectors.abdm.fhir.records import (
 )
 from connectors.abdm.fhir.resources import Resources
 from connectors.abdm.fhir.rules import CANONICAL
+from connectors.told import RecordKind
 from scopes.money import MINOR_DIGITS
 
 _TITLES: Final = {
-    HiType.PRESCRIPTION: "Prescription",
-    HiType.DIAGNOSTIC_REPORT: "Diagnostic report",
-    HiType.OP_CONSULTATION: "Consultation report",
-    HiType.DISCHARGE_SUMMARY: "Discharge summary",
-    HiType.IMMUNIZATION_RECORD: "Immunization record",
-    HiType.HEALTH_DOCUMENT_RECORD: "Health document",
-    HiType.WELLNESS_RECORD: "Wellness record",
-    HiType.INVOICE: "Invoice",
+    RecordKind.PRESCRIPTION: "Prescription",
+    RecordKind.DIAGNOSTIC_REPORT: "Diagnostic report",
+    RecordKind.OP_CONSULTATION: "Consultation report",
+    RecordKind.DISCHARGE_SUMMARY: "Discharge summary",
+    RecordKind.IMMUNIZATION_RECORD: "Immunization record",
+    RecordKind.HEALTH_DOCUMENT_RECORD: "Health document",
+    RecordKind.WELLNESS_RECORD: "Wellness record",
+    RecordKind.INVOICE: "Invoice",
 }
 
 
-def document(kind: HiType, record: Record, *, id: UUID, now: datetime, facility: Facility) -> Body:  # noqa: A002
+def document(kind: RecordKind, record: Record, *, id: UUID, now: datetime, facility: Facility) -> Body:  # noqa: A002
     """The document bundle of a record. The same record, id and moment give the same bundle, to the letter."""
     if type(record) is not MODELS[kind]:
         raise TypeError(f"a document of {kind} is made from {MODELS[kind].__name__}")
@@ -62,7 +63,7 @@ def document(kind: HiType, record: Record, *, id: UUID, now: datetime, facility:
 
 
 def _composition(
-    kind: HiType, record: Record, resources: Resources, visit: Body | None, sections: list[Body]
+    kind: RecordKind, record: Record, resources: Resources, visit: Body | None, sections: list[Body]
 ) -> dict[str, Any]:
     """The document's first resource: what it is, whose, from whom, and where its parts are."""
     written = instant(record.written_at)
@@ -81,7 +82,7 @@ def _composition(
     }
 
 
-def _coded(kind: HiType) -> Body:
+def _coded(kind: RecordKind) -> Body:
     return coded(SNOMED, *CODES[kind]) if kind in CODES else {}
 
 
@@ -96,14 +97,14 @@ def _prescription(record: PrescriptionRecord, make: Resources) -> Iterator[Body]
     entries = [make.medicine(each) for each in record.medicines]
     if record.scan is not None:
         entries.append(make.binary(record.scan))
-    yield from _section(_TITLES[HiType.PRESCRIPTION], entries, CODES[HiType.PRESCRIPTION])
+    yield from _section(_TITLES[RecordKind.PRESCRIPTION], entries, CODES[RecordKind.PRESCRIPTION])
 
 
 def _diagnostic(record: DiagnosticReportRecord, make: Resources) -> Iterator[Body]:
     entries = [make.report(record.report)]
     if record.file is not None:
         entries.append(make.file(record.file))
-    yield from _section(_TITLES[HiType.DIAGNOSTIC_REPORT], entries)
+    yield from _section(_TITLES[RecordKind.DIAGNOSTIC_REPORT], entries)
 
 
 # The codes and words of a section are those that the record's profile fixes.
@@ -122,7 +123,7 @@ def _consultation(record: ConsultationRecord, make: Resources) -> Iterator[Body]
     yield from _section("Follow-up", follow_up, ("736271009", "Outpatient care plan"))
     procedure = ("371525003", "Clinical procedure report")
     yield from _section("Procedures", map(make.procedure, record.procedures), procedure)
-    yield from _section("Documents", map(make.file, record.files), CODES[HiType.OP_CONSULTATION])
+    yield from _section("Documents", map(make.file, record.files), CODES[RecordKind.OP_CONSULTATION])
 
 
 def _discharge(record: DischargeRecord, make: Resources) -> Iterator[Body]:
@@ -141,7 +142,7 @@ def _discharge(record: DischargeRecord, make: Resources) -> Iterator[Body]:
     procedure = ("1003640003", "History of past procedure section")
     yield from _section("Procedures", map(make.procedure, record.procedures), procedure)
     yield from _section("Care plan", plan, ("734163000", "Care plan"))
-    yield from _section("Documents", map(make.file, record.files), CODES[HiType.DISCHARGE_SUMMARY])
+    yield from _section("Documents", map(make.file, record.files), CODES[RecordKind.DISCHARGE_SUMMARY])
 
 
 def _family(relatives: Iterable[Any], make: Resources) -> Iterator[Body]:
@@ -153,12 +154,12 @@ def _vaccination(record: VaccinationRecord, make: Resources) -> Iterator[Body]:
     if record.due:
         entries.append(make.due(record.due))
     entries += [make.file(each) for each in record.files]
-    yield from _section(_TITLES[HiType.IMMUNIZATION_RECORD], entries, CODES[HiType.IMMUNIZATION_RECORD])
+    yield from _section(_TITLES[RecordKind.IMMUNIZATION_RECORD], entries, CODES[RecordKind.IMMUNIZATION_RECORD])
 
 
 def _documents(record: DocumentRecord, make: Resources) -> Iterator[Body]:
-    code = CODES[HiType.HEALTH_DOCUMENT_RECORD]
-    yield from _section(_TITLES[HiType.HEALTH_DOCUMENT_RECORD], map(make.file, record.files), code)
+    code = CODES[RecordKind.HEALTH_DOCUMENT_RECORD]
+    yield from _section(_TITLES[RecordKind.HEALTH_DOCUMENT_RECORD], map(make.file, record.files), code)
 
 
 def _wellness(record: WellnessRecord, make: Resources) -> Iterator[Body]:
@@ -209,16 +210,16 @@ def _bill(record: BillRecord, make: Resources) -> Iterator[Body]:
     entries = [make.draft.add("Invoice", body)]
     if record.file is not None:
         entries.append(make.file(record.file))
-    yield from _section(_TITLES[HiType.INVOICE], entries)
+    yield from _section(_TITLES[RecordKind.INVOICE], entries)
 
 
-_SECTIONS: Final[Mapping[HiType, Callable[[Any, Resources], Iterator[Body]]]] = {
-    HiType.PRESCRIPTION: _prescription,
-    HiType.DIAGNOSTIC_REPORT: _diagnostic,
-    HiType.OP_CONSULTATION: _consultation,
-    HiType.DISCHARGE_SUMMARY: _discharge,
-    HiType.IMMUNIZATION_RECORD: _vaccination,
-    HiType.HEALTH_DOCUMENT_RECORD: _documents,
-    HiType.WELLNESS_RECORD: _wellness,
-    HiType.INVOICE: _bill,
+_SECTIONS: Final[Mapping[RecordKind, Callable[[Any, Resources], Iterator[Body]]]] = {
+    RecordKind.PRESCRIPTION: _prescription,
+    RecordKind.DIAGNOSTIC_REPORT: _diagnostic,
+    RecordKind.OP_CONSULTATION: _consultation,
+    RecordKind.DISCHARGE_SUMMARY: _discharge,
+    RecordKind.IMMUNIZATION_RECORD: _vaccination,
+    RecordKind.HEALTH_DOCUMENT_RECORD: _documents,
+    RecordKind.WELLNESS_RECORD: _wellness,
+    RecordKind.INVOICE: _bill,
 }
