@@ -1,10 +1,12 @@
-"""FHIR R4 documents as NRCeS' guide for ABDM wants them: made from a clinic's record, and checked, in the process.
+"""FHIR R4 documents as NRCeS' guide for ABDM wants them: made from a clinic's record or of ready resources, and checked.
 
 document   a record made a document bundle       check           what keeps a bundle from conforming
+compose    resources made a document bundle
 hi_type    which of the eight types it is        categories      the kinds of data that it holds
 records    the models, one for each type         clinical_dates  from when to when it is
 """
 
+from connectors.abdm.fhir.composed import compose
 from connectors.abdm.fhir.conformance import check
 from connectors.abdm.fhir.contents import categories, clinical_dates
 from connectors.abdm.fhir.document import document
@@ -21,6 +23,7 @@ __all__ = [
     "categories",
     "check",
     "clinical_dates",
+    "compose",
     "document",
     "hi_type",
 ]

@@ -78,9 +78,10 @@ SECTIONS: Final[Mapping[RecordKind, Mapping[str, Section]]] = {
         ),
         "follow_up": Section("Follow-up", ("736271009", "Outpatient care plan"), ("Appointment",)),
         "procedures": Section("Procedures", ("371525003", "Clinical procedure report"), ("Procedure",)),
+        "files": Section("Documents", CODES[RecordKind.OP_CONSULTATION], _FILE),
+        # Those that the profile does not know stand behind all that it knows.
         "referrals": Section("Referral", ("306206005", "Referral to service"), (_REFERRAL,)),
         "others": Section("Other observations", ("404684003", "Clinical finding"), (_OTHER, _ACTIVITY, _LIFE)),
-        "files": Section("Documents", CODES[RecordKind.OP_CONSULTATION], _FILE),
     },
     RecordKind.DISCHARGE_SUMMARY: {
         **_STAY,
@@ -133,7 +134,7 @@ def sort_of(resource: Mapping[str, Any]) -> str:
     if kind == "Observation":
         return _observation(resource)
     if kind == "Condition":
-        over = _OVER & _codes(resource, "clinicalStatus") or any(key.startswith("abatement") for key in resource)
+        over = _OVER & _codes(resource, "clinicalStatus")
         return _PAST if over or "problem-list-item" in _codes(resource, "category") else kind
     if kind == "ServiceRequest" and _REFERRALS & (_codes(resource, "category") | _codes(resource, "code")):
         return _REFERRAL
