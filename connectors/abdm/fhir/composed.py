@@ -33,18 +33,20 @@ _DATED: Final[Mapping[str, tuple[str, ...]]] = {
     "AllergyIntolerance": ("recordedDate",),
     "CarePlan": ("created",),
     "Condition": ("recordedDate",),
-    "DiagnosticReport": ("issued", "effectiveDateTime"),
+    "DiagnosticReport": ("issued", "effectiveDateTime", "effectivePeriod"),
     "DocumentReference": ("date",),
+    "Encounter": ("period",),
     "FamilyMemberHistory": ("date",),
     "Immunization": ("recorded", "occurrenceDateTime"),
     "ImmunizationRecommendation": ("date",),
     "Invoice": ("date",),
     "MedicationRequest": ("authoredOn",),
     "MedicationStatement": ("dateAsserted",),
-    "Observation": ("issued", "effectiveDateTime"),
+    "Observation": ("issued", "effectiveDateTime", "effectiveInstant", "effectivePeriod"),
     "ServiceRequest": ("authoredOn",),
 }
-"""Where a resource says when it was written or found. When something began, or is to be, is no such time."""
+"""Where a resource says when it was written or found. A period ends it, and begins it while it lasts. When
+an illness began, or something is to be, is no such time."""
 
 
 def compose(kind: RecordKind, resources: object, *, id: UUID, now: datetime, facility: Facility) -> Body:  # noqa: A002
@@ -173,10 +175,7 @@ def _written(handed: Gathered) -> str | None:
     It is never the moment of handing over: a visit of years ago is not of today because it is handed over today.
     """
     said = [body.get(name) for body in handed.bodies for name in _DATED.get(body["resourceType"], ())]
-    for at in handed.of("Encounter"):
-        period = handed.bodies[at].get("period")
-        if isinstance(period, dict):
-            said.append(period.get("end") or period.get("start"))
+    said = [each.get("end") or each.get("start") if isinstance(each, dict) else each for each in said]
     dated = [(times[1], each) for each in said if isinstance(each, str) and (times := span(each)) is not None]
     return max(dated)[1] if dated else None
 

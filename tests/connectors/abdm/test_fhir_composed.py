@@ -323,7 +323,10 @@ def test_a_document_is_of_the_latest_time_that_its_resources_say_and_never_of_it
     for each in resources:
         each.update({"authoredOn": "2019-03"} if "authoredOn" in each else {})
     made = composed(RecordKind.PRESCRIPTION, resources)
+    assert check(made) == []
     assert made["entry"][0]["resource"]["date"] == "2019-03"
+    since, until = clinical_dates(made) or (NOW, NOW)
+    assert (since.year, until.year) == (2019, 2019)
 
     for each in resources:
         each.pop("authoredOn", None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import orjson
@@ -18,14 +19,15 @@ from tests.gateway.network.ward import Ward, ward
 from tests.gateway.web.conftest import Api, problem
 
 VISIT = {"connector": "abdm", "subject": "patient-1", "reference": "visit-1", "display": "OP visit", "link": False}
+TYPES = "http://terminology.hl7.org/CodeSystem/v2-0203"
 RESOURCES: list[dict[str, Any]] = [
     {"resourceType": "MedicationRequest", "id": "m", "status": "active", "intent": "order", "authoredOn": "2027-01-03",
      "medicationCodeableConcept": {"text": "Amlodipine 5 mg"}, "subject": {"reference": "Patient/p"},
      "requester": {"reference": "Practitioner/d"}, "dosageInstruction": [{"text": "One in the morning"}]},
-    {"resourceType": "Patient", "id": "p", "name": [{"text": "Asha Rao"}],
-     "identifier": [{"type": {"coding": [{"code": "ABHA"}]}, "value": "asha.rao@sbx"}]},
-    {"resourceType": "Practitioner", "id": "d", "name": [{"text": "Dr Meera Nair"}], "identifier": [{
-        "type": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "MD"}]}, "value": "KMC-1"}]},
+    {"resourceType": "Patient", "id": "p", "name": [{"text": "Asha Rao"}], "identifier": [
+        {"type": {"coding": [{"code": "ABHA", "display": "ABHA address"}]}, "value": "asha.rao@sbx"}]},
+    {"resourceType": "Practitioner", "id": "d", "name": [{"text": "Dr Meera Nair"}], "identifier": [
+        {"type": {"coding": [{"system": TYPES, "code": "MD", "display": "Medical License number"}]}, "value": "KMC-1"}]},
 ]  # fmt: skip
 READY = {"kind": "Prescription", "resources": RESOURCES}
 
@@ -55,8 +57,8 @@ async def test_ready_resources_become_a_document_in_the_name_of_the_facility(at_
     assert (kept["kind"], kept["since"][:10], kept["until"][:10]) == ("Prescription", "2027-01-02", "2027-01-03")
     assert {"medication", "identity", "staff"} <= set(kept["categories"])
     rooms = at_abdm.house.rooms
-    [row] = await rooms.records.documents_of(at_abdm.tenant, answer.json()["id"])
-    content = b"".join([chunk async for chunk in rooms.records.chunks(at_abdm.tenant, row)])
+    clinic = await rooms.connections.clinic(at_abdm.tenant)
+    content = b"".join([chunk async for chunk in rooms.records.chunks(clinic, UUID(kept["id"]))])
     [own] = [
         each["resource"]
         for each in orjson.loads(content)["entry"]
