@@ -18,8 +18,9 @@ from gateway.connections import Clinic
 from gateway.errors import GatewayError
 from gateway.flows.family import carry
 from gateway.flows.network.heard import Heard
+from gateway.flows.network.insisting import insist
 from gateway.flows.network.linking import shown
-from gateway.flows.network.telling import Word, tell
+from gateway.flows.network.telling import Word
 from gateway.flows.rooms import Rooms
 from gateway.log import Log
 from gateway.records import Context, Patient
@@ -213,10 +214,11 @@ def _setback(attempt: AttemptRow, given: bytes, now: datetime) -> Setback | None
 async def _answer(
     heard: Heard, action: str, payload: Mapping[str, object], patient: Patient | None, rooms: Rooms
 ) -> None:
+    """Answer, until the network takes it: what it did not take is not linked there, and must not be taken for linked here."""
     word = Word(
         action, {"answers": heard.request_id, **payload}, Purpose.PATRQT, patient.reference if patient else None
     )
-    await tell(heard.tenant, heard.connector, word, rooms, key=f"{heard.request_id}:{action}")
+    await insist(heard.tenant, heard.connector, word, rooms, key=f"{heard.request_id}:{action}")
 
 
 def _file_of(patient: Patient) -> dict[str, object]:

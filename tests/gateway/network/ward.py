@@ -150,7 +150,7 @@ async def ward(dsn: str, folder: Path, quirks: Quirks | None = None) -> AsyncIte
 
 async def _clinic(house: House) -> Actor:
     """A clinic that sends codes by SMS."""
-    await house.rooms.oauth.clients.add("abdm", Client(*CLIENT))
+    await house.rooms.oauth.clients.add("abdm@sbx", Client(*CLIENT))
     actor = Actor("system", "test", await house.rooms.connections.create_tenant("Lake Clinic"), EVERYTHING)
     manifest = house.rooms.registry.connector("messaging/twilio").manifest
     wish = Wish(
