@@ -74,7 +74,7 @@ class Cast:
         """One with a document of another kind, and one of long ago."""
         return (
             Visit(self.asha, f"{self.asha.reference}-2", CONSULTATION, 4),
-            Visit(self.asha, f"{self.asha.reference}-3", PRESCRIPTION, 15),
+            Visit(self.asha, f"{self.asha.reference}-3", PRESCRIPTION, 12),
         )
 
     @property

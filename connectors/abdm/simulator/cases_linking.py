@@ -6,7 +6,7 @@ from typing import Any, Final
 from connectors.abdm.simulator.cases_stage import Case, Stage, Wrong
 from connectors.abdm.simulator.linked import RACE_SECONDS, pull_now
 from connectors.abdm.simulator.people import Discovery
-from connectors.abdm.simulator.record import Heard
+from connectors.abdm.simulator.record import Heard, Told
 from connectors.abdm.simulator.transfers import Transfer
 
 _TOKEN: Final = "/v3/token/generate-token"  # noqa: S105 (a path)
@@ -30,26 +30,42 @@ def _heard(stage: Stage, path: str, needle: str) -> list[Heard]:
 # At the hospital's wish.
 
 
-async def _shares_demographics(stage: Stage) -> None:
+async def _asks_for_a_token(stage: Stage) -> None:
     asha = stage.cast.asha
     await stage.hospital.register(asha)
     await stage.hospital.visit(stage.cast.first)
-    await stage.until(
-        lambda: _heard(stage, _TOKEN, asha.address), 120, "3.2", "no link token was asked for in the patient's name"
-    )
+    what = "no link token was asked for in the patient's name"
+    await stage.until(lambda: _heard(stage, _TOKEN, asha.address), 120, "3.2", what)
+
+
+async def _shares_demographics(stage: Stage) -> None:
+    asha = stage.cast.asha
+    for each in _heard(stage, _TOKEN, asha.address)[-1:]:
+        given = (each.body.get("gender"), each.body.get("yearOfBirth"))
+        if given != (asha.gender, asha.year_of_birth) or each.body.get("name", "").casefold() != asha.name.casefold():
+            raise Wrong("3.2", "name, gender and year of birth are not those that the hospital was to enter")
+        return
+    raise Wrong("3.2", "no link token was asked for")
+
+
+def _answers(stage: Stage) -> list[Told]:
+    address = stage.cast.asha.address
+    told = stage.network.tellings("/hip/token/on-generate-token")
+    return [each for each in told if each.body["abhaAddress"].casefold() == address]
 
 
 async def _is_authenticated(stage: Stage) -> None:
-    address = stage.cast.asha.address
-    told = await stage.until(
-        lambda: [
-            each for each in stage.network.tellings("/hip/token/on-generate-token")
-            if each.body["abhaAddress"].casefold() == address and each.taken
-        ], 60, "3.2", "the hospital did not take the answer to its request for a link token",
-    )  # fmt: skip
+    told = await stage.until(lambda: _answers(stage), 60, "3.2", "no link token was asked for")
     if all("linkToken" not in each.body for each in told):
         said = told[-1].body["error"]
-        raise Wrong("3.2", f"the values are not those of the ABHA account: {said['code'].strip(': ')} {said['message']}")
+        raise Wrong(
+            "3.2", f"the values are not those of the ABHA account: {said['code'].strip(': ')} {said['message']}"
+        )
+
+
+async def _takes_the_token(stage: Stage) -> None:
+    what = "the hospital did not take its link token"
+    await stage.until(lambda: [t for t in _answers(stage) if t.taken and "linkToken" in t.body], 60, "3.2", what)
 
 
 async def _links(stage: Stage) -> None:
@@ -212,27 +228,10 @@ async def _chosen(stage: Stage) -> tuple[Discovery, str]:
     await _state(stage, found, ("otp", "refused"))
     if found.state == "refused":
         raise Wrong("3.3", f"no code: {_said(found.error)}")
-    code: list[str] = []
-
-    async def came() -> None:
-        if (text := await stage.phone.code(binod)) is not None:
-            code.append(text)
-
-    ends = stage.network.clock.now() + 300
-    while not code:
-        if stage.network.clock.now() > ends:
-            raise Wrong("3.3", "no code came to the mobile of the hospital's own record")
-        await came()
-        await stage.until(lambda: True, 0, "3.3", "")
-        if not code:
-            await _moment(stage)
-    return found, code[0]
-
-
-async def _moment(stage: Stage) -> None:
-    """Let a moment pass."""
-    ends = stage.network.clock.now() + 0.2
-    await stage.until(lambda: stage.network.clock.now() >= ends, 5, "1.7", "time stands still")
+    came = "no code came to the mobile of the hospital's own record"
+    code = await stage.until(lambda: stage.phone.code(binod), 300, "3.3", came)
+    assert code is not None  # or `until` had raised
+    return found, code
 
 
 async def _state(stage: Stage, found: Discovery, states: tuple[str, ...]) -> None:
@@ -258,9 +257,10 @@ def _said(error: Any) -> str:
 
 
 CASES: Final = (
-    Case("HIP_INTI_LINK_502", "Sharing demographic details for a link token", _shares_demographics),
+    Case("HIP_INTI_LINK_501", "Link record via demographic authentication", _asks_for_a_token),
+    Case("HIP_INTI_LINK_502", "Sharing demographic details", _shares_demographics),
     Case("HIP_INTI_LINK_503", "Validate the demographic details", _is_authenticated),
-    Case("HIP_INTI_LINK_504", "Creation of linking token", _is_authenticated),
+    Case("HIP_INTI_LINK_504", "Creation of linking token", _takes_the_token),
     Case("HIP_INTI_LINK_505", "Linking of health records", _links),
     Case("HIP_INTI_LINK_506", "Pull records", _is_pulled),
     Case("Health_RECORD_CREATION_101", "Records are FHIR documents of the national profiles", _records_conform),

@@ -86,14 +86,15 @@ class Stage:
     skip: Callable[[float], Awaitable[None]] | None = None
     patience: float = 1.0
     tries: int = 2
-    judged: int = 0
     tried: int = 1
     seen: set[tuple[str, str, str]] = field(default_factory=set)
 
-    async def until(self, look: Callable[[], Found], seconds: float, section: str, what: str) -> Found:
+    async def until(
+        self, look: Callable[[], Found | Awaitable[Found]], seconds: float, section: str, what: str
+    ) -> Found:
         """What a look finds, as soon as it finds anything. Raises Wrong after so many seconds of the network's time."""
         ends = self.network.clock.now() + seconds * self.patience
-        while not (found := look()):
+        while not (found := await _looked(look())):
             if self.network.clock.now() > ends:
                 raise Wrong(section, f"{what} ({seconds:.0f} seconds)")
             await (self.rest() if self.rest is not None else asyncio.sleep(_LOOK_SECONDS))
@@ -123,6 +124,10 @@ class Stage:
     def types_linked(self, person: Person) -> set[str]:
         """The kinds of documents that are linked to a person at the hospital under test."""
         return {kind for each in self.patient(person).linked.get(self.service_id, ()) for kind in each.hi_types}
+
+
+async def _looked(found: Found | Awaitable[Found]) -> Found:
+    return await found if isinstance(found, Awaitable) else found
 
 
 async def certify(
