@@ -116,7 +116,9 @@ async def _found(tenant: UUID, told: Sought, rooms: Rooms) -> dict[Identifier, l
 async def _unlinked(heard: Heard, patient: Patient, rooms: Rooms) -> list[Context]:
     visits = await rooms.records.contexts_of(heard.tenant, patient.subject)
     async with rooms.store.tenant(heard.tenant) as session:
-        linked = {row.context for row in await rows.of_subject(session, heard.tenant, patient.subject) if row.linked_at}
+        known = await rows.of_subject(session, heard.tenant, patient.subject)
+    # What the network was just asked to link may be linked there already, before its letter says so here.
+    linked = {row.context for row in known if row.linked_at or row.state == "asked"}
     return [each for each in visits if each.connector == heard.connector and each.kinds and each.id not in linked]
 
 

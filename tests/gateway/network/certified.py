@@ -1,4 +1,4 @@
-"""A gateway with its jobs as a program of its own, on the time of the test: it is killed and started again while cases are played."""
+"""A gateway with its jobs as a program of its own, on the time of a test that kills it and starts it again."""
 
 from __future__ import annotations
 
