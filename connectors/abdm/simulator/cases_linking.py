@@ -229,8 +229,7 @@ async def _chosen(stage: Stage) -> tuple[Discovery, str]:
     if found.state == "refused":
         raise Wrong("3.3", f"no code: {_said(found.error)}")
     came = "no code came to the mobile of the hospital's own record"
-    code = await stage.until(lambda: stage.phone.code(binod), 300, "3.3", came)
-    assert code is not None  # or `until` had raised
+    code: str = await stage.until(lambda: stage.phone.code(binod), 300, "3.3", came)
     return found, code
 
 

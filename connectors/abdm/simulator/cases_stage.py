@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from connectors.abdm.simulator.cases_cast import Cast, Person, Visit
 from connectors.abdm.simulator.network import Network
@@ -12,7 +12,6 @@ from connectors.abdm.simulator.people import Patient
 from connectors.abdm.simulator.record import Fault
 
 _LOOK_SECONDS: Final = 0.1
-Found = TypeVar("Found")
 Given = TypeVar("Given")
 
 
@@ -89,9 +88,7 @@ class Stage:
     tried: int = 1
     seen: set[tuple[str, str, str]] = field(default_factory=set)
 
-    async def until(
-        self, look: Callable[[], Found | Awaitable[Found]], seconds: float, section: str, what: str
-    ) -> Found:
+    async def until(self, look: Callable[[], Any], seconds: float, section: str, what: str) -> Any:
         """What a look finds, as soon as it finds anything. Raises Wrong after so many seconds of the network's time."""
         ends = self.network.clock.now() + seconds * self.patience
         while not (found := await _looked(look())):
@@ -126,7 +123,7 @@ class Stage:
         return {kind for each in self.patient(person).linked.get(self.service_id, ()) for kind in each.hi_types}
 
 
-async def _looked(found: Found | Awaitable[Found]) -> Found:
+async def _looked(found: Any) -> Any:
     return await found if isinstance(found, Awaitable) else found
 
 
