@@ -18,7 +18,7 @@ from gateway.serve import listening, serving
 from tests.connectors.abdm.simulator.hip import Hip, Record, bundle
 
 NOW = datetime(2026, 11, 30, 9, 0, tzinfo=UTC)
-#: What the small hospital of the tests does not do: it knows one patient, writes no real documents, weighs no dates, keys or addresses.
+#: What the small hospital of the tests lacks: it knows one patient, writes no real documents, weighs no dates, keys, addresses.
 LACKS = {
     "Health_RECORD_CREATION_101": "5.2",
     "HIP_INIT_NOTIFY_HIECM": "3.2",
