@@ -184,6 +184,14 @@ class Network(Protocol):
         Raises pydantic's ValidationError.
         """
 
+    def compose_of(
+        self, kind: RecordKind, resources: Sequence[Mapping[str, Any]], *, document: str, now: datetime, facility: Party
+    ) -> dict[str, Any]:
+        """A document composed of ready resources in the network's form, as `document_of` makes one of a plain record.
+
+        Raises InvalidPayload with paths below `resources`: what has no place in such a document is refused, never dropped.
+        """
+
     def sealed(self, entry: Entry, chunks: Chunks, wanted: RecordsWanted, *, place: Place) -> Body:
         """One page of a push, for whoever asks: under a key pair and a nonce of its own.
 

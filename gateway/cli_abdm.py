@@ -53,6 +53,60 @@ def facilities(environment: Environment = None, data: Data = None) -> None:
     _run(environment, data, show_facilities)
 
 
+@abdm_app.command("conformance")
+def conformance(  # noqa: PLR0913 (each is an option of the command)
+    base_url: Annotated[
+        str | None,
+        typer.Option(
+            help="Where the hospital takes callbacks, before /api/v3/...; without it, a demo of this gateway."
+        ),
+    ] = None,
+    listen: Annotated[str, typer.Option(help="Where the network is served.")] = "127.0.0.1:8095",
+    gateway_url: Annotated[
+        str | None, typer.Option(help="How the hospital reaches the network, where that is not --listen.")
+    ] = None,
+    client_id: Annotated[str, typer.Option(help="The client id that the hospital signs in with.")] = "SBX_000001",
+    client_secret: Annotated[
+        str, typer.Option(help="Its secret at this invented network; opens nothing else.")
+    ] = "5a4db0c5-a4db-4c5a-8db0-c5a4db0c5a4d",  # noqa: S107 (of the simulator)
+    facility: Annotated[str, typer.Option(help="The facility's id in the registry.")] = "IN2910000123",
+    facility_name: Annotated[str, typer.Option(help="Its name there.")] = "Lake Clinic",
+    without: Annotated[list[str] | None, typer.Option(help="A quirk to leave off; repeat for more.")] = None,
+    mark: Annotated[
+        str | None, typer.Option(help="A word that the patients are drawn from: the same ones as in another run.")
+    ] = None,
+    api_key: Annotated[
+        str | None, typer.Option(envvar="GATEWAY_API_KEY", help="Of a clinic on this gateway: patients go in by API.")
+    ] = None,
+    api_url: Annotated[str | None, typer.Option(help="Where that API is, if not where --base-url is.")] = None,
+    phone: Annotated[
+        str | None, typer.Option(help="A page with a patient's texts, {mobile} in it; otherwise the code is asked for.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether everything is set up.")] = False,
+    wait_out: Annotated[bool, typer.Option("--wait-out", help="Also wait the 30 minutes that a token holds.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Play the network and its certification cases (M2) against a hospital's software; exit code 1 where one fails."""
+    from rich.console import Console
+
+    from gateway.cli import run, settings_of
+    from gateway.cli_conformance import Options, play
+
+    options = Options(
+        base_url=base_url, listen=listen, gateway_url=gateway_url, client=(client_id, client_secret),
+        facility=(facility, facility_name), without=tuple(without or ()), mark=mark, api_key=api_key, api_url=api_url,
+        phone=phone, at_once=yes, wait_out=wait_out, as_json=as_json,
+    )  # fmt: skip
+    passed = []
+
+    async def work() -> None:
+        passed.append(await play(options, Console(), Console(stderr=True)))
+
+    run(work(), settings_of(log_level="ERROR"))
+    if passed != [True]:
+        raise typer.Exit(1)
+
+
 async def show_status(house: House, line: Line, console: Console) -> None:
     """Ask the network, compare, and print what there is. Raises Conflict, and Unavailable where it does not answer."""
     from gateway.errors import Unavailable

@@ -17,17 +17,16 @@ from connectors.registry import Connector, Registry
 from gateway.app import House, opened
 from gateway.calls import Actor
 from gateway.config import Settings
+from gateway.demo_network import registered, told_anew
 from gateway.demo_texts import texts_of
 from gateway.errors import Conflict, NotFound
 from gateway.flows.agree import Terms, agree
 from gateway.flows.authorize import again, finish, go
 from gateway.flows.connect import Wish, begin
-from gateway.flows.network.facility import link_facility, move
 from gateway.flows.template import register
 from gateway.flows.watching import Wanted, listed, want
 from gateway.jobs import Jobs
 from gateway.keyfiles import write_once
-from gateway.network.lines import Line
 from gateway.oauth.clients import Client
 from gateway.people import Role
 from gateway.serve import listening, serving, url_of
@@ -75,17 +74,23 @@ def by_name(url: str) -> str:
 
 
 @asynccontextmanager
-async def running(settings: Settings, *, any_port: bool = False) -> AsyncIterator[Demo]:
-    """The demo, serving until the block ends. A second start on the same data folder finds the same clinic."""
+async def running(
+    settings: Settings, *, any_port: bool = False, elsewhere: Mapping[str, str] | None = None
+) -> AsyncIterator[Demo]:
+    """The demo, serving until the block ends. A second start on the same data folder finds the same clinic.
+
+    `elsewhere` maps a connector to a sandbox that somebody else serves on loopback.
+    """
+    elsewhere = elsewhere or {}
     listener = listening(settings.host, settings.port, otherwise_any=any_port)
     async with AsyncExitStack() as stack:
         stack.callback(listener.close)
         vendors = {
             connector.id: connector.module("sandbox").create()
             for connector in Registry.load().connectors.values()
-            if (connector.folder / "sandbox.py").is_file()
+            if (connector.folder / "sandbox.py").is_file() and connector.id not in elsewhere
         }
-        sandboxes = {
+        sandboxes = dict(elsewhere) | {
             connector_id: await stack.enter_async_context(serving(vendor, listening("127.0.0.1", 0)))
             for connector_id, vendor in vendors.items()
         }
@@ -93,13 +98,15 @@ async def running(settings: Settings, *, any_port: bool = False) -> AsyncIterato
         house.rooms.oauth.served_at = by_name(url_of(listener))
         async with _alone(settings):
             tenant, api_key, people = await _clinic(house)
-            for connector_id, vendor in vendors.items():
-                await _connected(house, tenant, house.rooms.registry.connector(connector_id), vendor)
+            for connector_id in sandboxes:
+                connector = house.rooms.registry.connector(connector_id)
+                await _connected(house, tenant, connector, vendors.get(connector_id))
         await stack.enter_async_context(Jobs(house.rooms).running())
         url = await stack.enter_async_context(serving(house.web, listener))
         house.rooms.callbacks.served_at = url
-        for connector_id, vendor in vendors.items():
-            await _calling_back(house, tenant, house.rooms.registry.connector(connector_id), vendor, url)
+        for connector_id in sandboxes:
+            connector = house.rooms.registry.connector(connector_id)
+            await _calling_back(house, tenant, connector, vendors.get(connector_id), url)
         await _watching(house, tenant)
         phones = {
             house.rooms.registry.connector(connector_id).manifest.title: f"{base}{page}"
@@ -167,7 +174,7 @@ async def _connected(house: House, tenant: UUID, connector: Connector, vendor: A
     """Every sandbox is connected with all its features, unless the user changed that."""
     sandbox = connector.module("sandbox")
     if connector.manifest.credential.session is not None:
-        await _registered(house, tenant, connector, sandbox)
+        await registered(house, _demo(tenant), connector)
         return
     by_page = connector.manifest.credential.oauth is not None
     if by_page:
@@ -198,24 +205,6 @@ async def _connected(house: House, tenant: UUID, connector: Connector, vendor: A
         await register(_demo(tenant), text, house.rooms)
 
 
-async def _registered(house: House, tenant: UUID, connector: Connector, sandbox: Any) -> None:
-    """A network's sandbox knows the gateway itself; the clinic acts for the facility that is in it."""
-    line = _line(house, connector)
-    client_id, _, secret = sandbox.CREDENTIAL.partition(":")
-    await house.rooms.oauth.clients.add(line.id, Client(client_id, secret))
-    await house.rooms.networks.sessions.anew(line.id)  # a sandbox keeps no session beyond its end
-    if await house.rooms.networks.facilities.of(tenant, connector.id) is None:
-        with suppress(Conflict):  # the database may hold another demo's clinic, which acts for it already
-            await link_facility(tenant, connector.id, sandbox.FACILITY, house.rooms, environment=line.environment)
-
-
-def _line(house: House, connector: Connector) -> Line:
-    """The environment that the manifest gives as an example: the sandbox stands for all of them."""
-    rule = connector.manifest.credential.session
-    assert rule is not None
-    return house.rooms.networks.line(connector.id, connector.manifest.settings[rule.setting].example)
-
-
 async def _allowed(house: House, address: str, sandbox: Any, vendor: Any) -> None:
     """Say yes on the sandbox's page, as a person would in a browser."""
     going = await go(address.partition("link=")[2], house.rooms)
@@ -226,7 +215,7 @@ async def _allowed(house: House, address: str, sandbox: Any, vendor: Any) -> Non
 async def _calling_back(house: House, tenant: UUID, connector: Connector, vendor: Any, url: str) -> None:
     """Let the sandbox tell the gateway what happens there, as its vendor would; nothing where the user cut it off."""
     if connector.manifest.credential.session is not None:
-        await move(_line(house, connector), house.rooms)
+        await told_anew(house, _demo(tenant), connector)
         return
     if connector.manifest.callback is None or connector.manifest.callback.token:
         return  # nothing calls, or an action says where to

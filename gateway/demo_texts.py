@@ -6,13 +6,16 @@ from collections.abc import Iterator, Sequence
 
 from connectors.registry import Connector
 from gateway.flows.template import Wish, WishedSlot, WishedVendor
+from scopes.dlt import Registration
 
 Values = Sequence[tuple[str, str, str, str]]  # component, kind, placeholder, the fixed beginning of a button's address
 
 
 def texts_of(connector: Connector) -> Iterator[Wish]:
     """The texts for one messaging vendor; none where its sandbox brings none."""
-    for name, action, language, body, *vendor in getattr(connector.module("sandbox"), "TEXTS", ()):
+    sandbox = connector.module("sandbox")
+    registered = getattr(sandbox, "REGISTERED", {})
+    for name, action, language, body, *vendor in getattr(sandbox, "TEXTS", ()):
         channel = connector.actions[action].channel
         assert channel is not None  # a message says on which channel it goes out, or its folder does not load
         yield Wish(
@@ -22,6 +25,7 @@ def texts_of(connector: Connector) -> Iterator[Wish]:
             language=language,
             body=body,
             at_vendor=_at_vendor(*vendor[0]) if vendor else None,
+            dlt=Registration(**registered[name]) if name in registered else None,
         )
 
 

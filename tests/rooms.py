@@ -47,7 +47,8 @@ LAYERS = (
         6,
         "gateway/cli.py gateway/cli_people.py gateway/cli_clients.py gateway/cli_abdm.py gateway/app.py gateway/serve.py "
         "gateway/keyfiles.py gateway/demo.py "
-        "gateway/demo_texts.py gateway/demo/*.py gateway/doctor.py gateway/example.py",
+        "gateway/demo_texts.py gateway/demo_network.py gateway/cli_conformance.py "
+        "gateway/demo/*.py gateway/doctor.py gateway/example.py",
     ),
     (5, "gateway/web/*.py"),
 )

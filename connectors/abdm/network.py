@@ -31,6 +31,7 @@ from scopes.fault import Fault
 if TYPE_CHECKING:
     import httpx2
 
+    from connectors.abdm.fhir.people import Facility
     from scopes.vocabulary import Category
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "bridge_request",
     "categories_of",
     "check",
+    "compose_of",
     "dates_of",
     "document_of",
     "keys_request",
@@ -86,8 +88,7 @@ def kind_of(document: Mapping[str, Any]) -> RecordKind | None:
     """What kind a document is."""
     from connectors.abdm.fhir.kinds import hi_type
 
-    found = hi_type(document)
-    return None if found is None else RecordKind(found.value)
+    return hi_type(document)
 
 
 def categories_of(document: Mapping[str, Any]) -> "frozenset[Category]":
@@ -109,14 +110,25 @@ def document_of(
 ) -> dict[str, Any]:
     """A document made of a plain record. Raises pydantic's ValidationError."""
     from connectors.abdm.fhir.document import document as made_of
-    from connectors.abdm.fhir.kinds import HiType
-    from connectors.abdm.fhir.people import Facility
     from connectors.abdm.fhir.records import MODELS
 
-    known = HiType(kind.value)
-    checked = MODELS[known].model_validate(record)
-    clinic = Facility(name=facility.name or facility.id, hip_id=facility.id)
-    return made_of(known, checked, id=UUID(document), now=now, facility=clinic)
+    checked = MODELS[kind].model_validate(record)
+    return made_of(kind, checked, id=UUID(document), now=now, facility=_clinic(facility))
+
+
+def compose_of(
+    kind: RecordKind, resources: Sequence[Mapping[str, Any]], *, document: str, now: datetime, facility: Party
+) -> dict[str, Any]:
+    """A document composed of ready FHIR resources. Raises InvalidPayload with paths below `resources`."""
+    from connectors.abdm.fhir.composed import compose
+
+    return compose(kind, list(resources), id=UUID(document), now=now, facility=_clinic(facility))
+
+
+def _clinic(facility: Party) -> "Facility":
+    from connectors.abdm.fhir.people import Facility
+
+    return Facility(name=facility.name or facility.id, hip_id=facility.id)
 
 
 def sealed(entry: Entry, chunks: Chunks, wanted: RecordsWanted, *, place: Place) -> Body:

@@ -4,6 +4,7 @@
 and has a switch for each quirk of the real network. `/sim/...` does all of that for programs. See simulator/README.md.
 """
 
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from starlette.applications import Starlette
@@ -17,6 +18,39 @@ FACILITY: Final = "IN2910000123"
 FACILITY_NAME: Final = "Lake Clinic"
 PATIENT: Final = "asha.rao@sbx"
 PHONE: Final = "/app"
+#: With the quirk consent_without_hiu nobody is named, and who tries the quirks is to see records arrive all the same.
+SETTINGS: Final = {"environment": "sbx", "unnamed_recipient": "release"}
+#: A patient as the demo's clinic has them in its file.
+IN_THE_FILE: Final = {
+    "subject": "patient-4711", "name": "Asha Rao", "gender": "F", "year_of_birth": 1984, "address": PATIENT,
+    "mobile": "+919876543210",
+}  # fmt: skip
+
+
+def visits(now: datetime) -> list[dict[str, Any]]:
+    """Her visits there: one that the clinic links by itself, and one that she is to find and link."""
+    record = {
+        "patient": {"name": "Asha Rao", "gender": "female", "abha_address": PATIENT},
+        "author": {"name": "Dr Meera Nair", "registration": "KMC-1234"},
+    }
+    amlodipine = {"drug": {"text": "Amlodipine 5 mg"}, "dosage": "One in the morning", "times_a_day": 1, "days": 30}
+    paracetamol = {
+        "drug": {"text": "Paracetamol 500 mg"},
+        "dosage": "One tablet after food",
+        "times_a_day": 3,
+        "days": 3,
+    }
+    last, before = ((now - timedelta(days=days)).isoformat(timespec="seconds") for days in (2, 9))
+    return [
+        {
+            "reference": "visit-1", "display": "OP visit", "kind": "Prescription", "linked": True,
+            "record": {**record, "written_at": before, "medicines": [amlodipine]},
+        },
+        {
+            "reference": "visit-2", "display": "OP visit", "kind": "Prescription", "linked": False,
+            "record": {**record, "written_at": last, "medicines": [paracetamol]},
+        },
+    ]  # fmt: skip
 
 
 def create(**given: Any) -> Starlette:

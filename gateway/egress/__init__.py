@@ -14,7 +14,8 @@ from gateway.egress.book import Resolver, resolve_by_system
 from gateway.egress.credential import Credential
 from gateway.egress.door import Door, Hook, Passage
 from gateway.egress.engine import CurlEngine
-from gateway.egress.letter import Engine, Letter, Limits, Received, RequestRefused, Target
+from gateway.egress.letter import Engine, Letter, Limits, Received, Target
+from gateway.egress.refused import RequestRefused
 from gateway.egress.route import Route
 
 __all__ = [

@@ -4,7 +4,8 @@ from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from gateway.egress.letter import RequestRefused, fits_a_header
+from gateway.egress.letter import fits_a_header
+from gateway.egress.refused import RequestRefused
 
 Renew = Callable[[], Awaitable[str | None]]
 _BEARER = "bearer"

@@ -16,7 +16,8 @@ from connectors.contract import AnswerRefused, Certificate, ConnectorError, Unre
 from gateway.egress.answer import accept
 from gateway.egress.book import AddressBook, Resolver, resolve_by_system
 from gateway.egress.credential import Credential
-from gateway.egress.letter import Engine, Letter, Limits, RequestRefused, Target, fits_a_header, place_of, write_letter
+from gateway.egress.letter import Engine, Letter, Limits, Target, fits_a_header, place_of, write_letter
+from gateway.egress.refused import RequestRefused
 from gateway.egress.repeat import Ending, Policy, worth_repeating
 from gateway.egress.route import Origin, Route
 from gateway.egress.stream import Stream, body_of, may_go_again

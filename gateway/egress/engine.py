@@ -15,7 +15,8 @@ os.environ.pop("SSLKEYLOGFILE", None)  # libcurl, once it is loaded, would write
 import pycurl
 
 from connectors.contract import Ambiguous, AnswerRefused, ConnectorError, Unreachable
-from gateway.egress.letter import Header, Letter, Limits, Received, RequestRefused, Target, fits_a_header
+from gateway.egress.letter import Header, Letter, Limits, Received, Target, fits_a_header
+from gateway.egress.refused import RequestRefused
 from gateway.egress.stream import Stream
 from gateway.egress.transfers import Transfers
 

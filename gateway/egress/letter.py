@@ -3,14 +3,14 @@
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import httpx2
 
-from connectors.contract import AnswerRefused, ConnectorError
+from connectors.contract import AnswerRefused
+from gateway.egress.refused import RequestRefused
 from gateway.egress.route import MinTls, Origin, Route
 from scopes.tracking import tracks
-from scopes.vocabulary import Outcome
 
 if TYPE_CHECKING:
     from gateway.egress.stream import Stream
@@ -42,15 +42,6 @@ _REFUSED: Final = frozenset(
 # RFC 3986 5.2.4: dot segments climb out of the prefix; engines also read the encoded ones (WHATWG URL 4.4).
 _CLIMBS: Final = re.compile(r"(/|%2f)(\.|%2e){1,2}(/|%2f|$)|\\|%5c", re.IGNORECASE)
 _MAY_CLIMB: Final = re.compile(r"[.%\\]")
-
-
-class RequestRefused(ConnectorError):
-    """A connector's request breaks a rule of the door; nothing left."""
-
-    kind: ClassVar[str] = "request_refused"
-    outcome: ClassVar[Outcome] = Outcome.FAILED
-    what: ClassVar[str] = "The connector's request breaks a rule of the gateway's door; nothing left."
-    fix: ClassVar[str] = "Correct the connector by the code."
 
 
 class Letter(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Final, cast
 import httpx2
 
 from connectors.wire import Anew
-from gateway.egress.letter import RequestRefused
+from gateway.egress.refused import RequestRefused
 from gateway.log import Log
 
 _log = Log("gateway.egress")

@@ -60,6 +60,19 @@ async def find(connection: asyncpg.Connection, named: LetterJob) -> LetterRow | 
     return LetterRow(*row) if row else None
 
 
+async def open_before(connection: asyncpg.Connection, tenant: UUID, owner: UUID, at: datetime) -> bool:
+    """Whether a letter to a connection that came before that moment is not worked off yet."""
+    return bool(
+        await connection.fetchval(
+            "SELECT EXISTS (SELECT FROM network_letters "
+            "WHERE tenant = $1 AND connection = $2 AND at < $3 AND sealed IS NOT NULL)",
+            tenant,
+            owner,
+            at,
+        )
+    )
+
+
 async def end(connection: asyncpg.Connection, named: LetterJob, ended: str) -> None:
     """Forget what a letter said; that it was here, and what became of it, stays."""
     await connection.execute(

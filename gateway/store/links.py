@@ -276,6 +276,17 @@ async def try_code(connection: asyncpg.Connection, tenant: UUID, attempt_id: UUI
     )
 
 
+async def forget_all(connection: asyncpg.Connection, tenant: UUID, connector: str) -> None:
+    """Forget what was linked at a network and what it was asked: nothing of that is known there any more."""
+    await connection.execute(
+        "DELETE FROM links WHERE tenant = $1 AND context IN (SELECT id FROM care_contexts WHERE tenant = $1 AND connector = $2)",
+        tenant,
+        connector,
+    )
+    for table in ("link_tokens", "link_attempts", "network_requests"):
+        await connection.execute(f"DELETE FROM {table} WHERE tenant = $1 AND connector = $2", tenant, connector)
+
+
 async def purge(connection: asyncpg.Connection, tenant: UUID, before: datetime) -> int:
     """Take out attempts and requests that nothing waits for any more; says how many."""
     first: str = await connection.execute("DELETE FROM link_attempts WHERE tenant = $1 AND at < $2", tenant, before)

@@ -311,7 +311,7 @@ def test_one_id_in_two_roots_is_refused(tmp_path: Path) -> None:
 
 
 def test_loading_everything_is_quick_and_imports_no_vendor_s_package() -> None:
-    """A fresh interpreter, so that nothing is imported already; the limit has room for a busy machine."""
+    """A fresh interpreter, so that nothing is imported already; the limit has room for a machine that is slow and busy."""
     script = (
         "import sys, time, pydantic\n"
         "start = time.process_time()\n"
@@ -325,7 +325,7 @@ def test_loading_everything_is_quick_and_imports_no_vendor_s_package() -> None:
         for _ in range(3)
     ]
     seconds = min(float(each.stdout.splitlines()[0]) for each in ran)
-    assert seconds < 0.6, f"{seconds:.3f} s"
+    assert seconds < 1.5, f"{seconds:.3f} s"
     assert ran[0].stdout.splitlines()[1] == "[]"
 
 

@@ -10,7 +10,7 @@ from connectors.abdm.fhir import fence, identifiers, rules, structure
 from connectors.abdm.fhir.found import Enough, Found
 from connectors.abdm.fhir.kinds import RECORDS, hi_type
 from connectors.abdm.fhir.references import Index, declared, indexed, wanted
-from connectors.abdm.fhir.walk import Walk
+from connectors.abdm.fhir.walk import Walk, keeps
 from scopes.fault import MOST_NAMED, Fault, safe_name
 
 _DOCUMENTS: Final = "FHIR R4 documents"
@@ -144,12 +144,7 @@ class _Check:
             self._walk(resource, names[0], at=at, path=_path(at))
         elif names and not any((at, name) in self.walked for name in names):
             for name in names:
-                trial = Found()
-                try:
-                    Walk(trial, entry=at, kinds=self.index.kinds).resource(resource, rules.of_profile(name), _path(at))
-                except Enough:
-                    continue
-                if not trial.faults:
+                if keeps(resource, name, entry=at, kinds=self.index.kinds):
                     self._walk(resource, name, at=at, path=_path(at))
                     return
             self.found.fault(

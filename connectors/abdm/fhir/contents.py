@@ -84,15 +84,15 @@ def clinical_dates(bundle: object) -> tuple[datetime, datetime] | None:
     composition = composition_of(bundle)
     if composition is None:
         return None
-    own = _span(composition.get("date"))
+    own = span(composition.get("date"))
     if own is not None:
         return own
     encounter = next((each for each in _resources(bundle) if each.get("resourceType") == "Encounter"), {})
     period = encounter.get("period")
-    if not isinstance(period, dict) or (start := _span(period.get("start"))) is None:
+    if not isinstance(period, dict) or (start := span(period.get("start"))) is None:
         return None
     stamp = bundle.get("timestamp") if isinstance(bundle, dict) else None
-    end = _span(period.get("end")) or _span(stamp) or start
+    end = span(period.get("end")) or span(stamp) or start
     return start[0], max(end[1], start[1])
 
 
@@ -105,7 +105,7 @@ def _resources(bundle: object) -> Iterator[dict[str, Any]]:
                 yield each
 
 
-def _span(value: object) -> tuple[datetime, datetime] | None:
+def span(value: object) -> tuple[datetime, datetime] | None:
     """A dateTime as the time that it may mean, first and last."""
     try:
         exact = moment(value)

@@ -18,17 +18,20 @@ V2_0203: Final = "http://terminology.hl7.org/CodeSystem/v2-0203"
 
 @dataclass(slots=True)
 class Draft:
-    """The resources of one document so far. The same id and the same record give the same addresses."""
+    """The resources of one document so far. The same id and the same resources give the same addresses."""
 
     id: UUID
-    written_at: datetime
     entries: list[Body] = field(default_factory=list)
     _counts: dict[str, int] = field(default_factory=dict)
 
+    def next_id(self, kind: str) -> str:
+        """The id of the next resource of a type, which is its address too, as a URN."""
+        self._counts[kind] = self._counts.get(kind, 0) + 1
+        return str(uuid5(self.id, f"{kind}/{self._counts[kind]}"))
+
     def add(self, kind: str, body: Mapping[str, Any], *, profile: str | None = None) -> Body:
         """Put a resource in and give the reference to it; `profile` where it is not named like the resource."""
-        self._counts[kind] = self._counts.get(kind, 0) + 1
-        own = str(uuid5(self.id, f"{kind}/{self._counts[kind]}"))
+        own = self.next_id(kind)
         resource = {
             "resourceType": kind,
             "id": own,

@@ -1,47 +1,36 @@
 """What a document is: its health-information type. What kinds of data it holds, and from when, are contents.py's."""
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Any, Final
 
 from connectors.abdm.fhir import rules
 from connectors.abdm.fhir.invariants import parts
+from connectors.told import RecordKind
 
-
-class HiType(StrEnum):
-    """ABDM's health-information types; the gateway's own spelling."""
-
-    PRESCRIPTION = "Prescription"
-    DIAGNOSTIC_REPORT = "DiagnosticReport"
-    OP_CONSULTATION = "OPConsultation"
-    DISCHARGE_SUMMARY = "DischargeSummary"
-    IMMUNIZATION_RECORD = "ImmunizationRecord"
-    HEALTH_DOCUMENT_RECORD = "HealthDocumentRecord"
-    WELLNESS_RECORD = "WellnessRecord"
-    INVOICE = "Invoice"
-
-
-RECORDS: Final[Mapping[HiType, str]] = {
-    HiType.PRESCRIPTION: "PrescriptionRecord",
-    HiType.DIAGNOSTIC_REPORT: "DiagnosticReportRecord",
-    HiType.OP_CONSULTATION: "OPConsultRecord",
-    HiType.DISCHARGE_SUMMARY: "DischargeSummaryRecord",
-    HiType.IMMUNIZATION_RECORD: "ImmunizationRecord",
-    HiType.HEALTH_DOCUMENT_RECORD: "HealthDocumentRecord",
-    HiType.WELLNESS_RECORD: "WellnessRecord",
-    HiType.INVOICE: "InvoiceRecord",
+RECORDS: Final[Mapping[RecordKind, str]] = {
+    RecordKind.PRESCRIPTION: "PrescriptionRecord",
+    RecordKind.DIAGNOSTIC_REPORT: "DiagnosticReportRecord",
+    RecordKind.OP_CONSULTATION: "OPConsultRecord",
+    RecordKind.DISCHARGE_SUMMARY: "DischargeSummaryRecord",
+    RecordKind.IMMUNIZATION_RECORD: "ImmunizationRecord",
+    RecordKind.HEALTH_DOCUMENT_RECORD: "HealthDocumentRecord",
+    RecordKind.WELLNESS_RECORD: "WellnessRecord",
+    RecordKind.INVOICE: "InvoiceRecord",
 }
 """The profile of each type's Composition."""
-CODES: Final[Mapping[HiType, tuple[str, str]]] = {
-    HiType.PRESCRIPTION: ("440545006", "Prescription record"),
-    HiType.DIAGNOSTIC_REPORT: ("721981007", "Diagnostic studies report"),
-    HiType.OP_CONSULTATION: ("371530004", "Clinical consultation report"),
-    HiType.DISCHARGE_SUMMARY: ("373942005", "Discharge summary"),
-    HiType.IMMUNIZATION_RECORD: ("41000179103", "Immunization record"),
-    HiType.HEALTH_DOCUMENT_RECORD: ("419891008", "Record artifact"),
+CODES: Final[Mapping[RecordKind, tuple[str, str]]] = {
+    RecordKind.PRESCRIPTION: ("440545006", "Prescription record"),
+    RecordKind.DIAGNOSTIC_REPORT: ("721981007", "Diagnostic studies report"),
+    RecordKind.OP_CONSULTATION: ("371530004", "Clinical consultation report"),
+    RecordKind.DISCHARGE_SUMMARY: ("373942005", "Discharge summary"),
+    RecordKind.IMMUNIZATION_RECORD: ("41000179103", "Immunization record"),
+    RecordKind.HEALTH_DOCUMENT_RECORD: ("419891008", "Record artifact"),
 }
 """SNOMED CT's code and term of each type that has one (Composition.type)."""
-TEXTS: Final[Mapping[HiType, str]] = {HiType.WELLNESS_RECORD: "Wellness Record", HiType.INVOICE: "Invoice Record"}
+TEXTS: Final[Mapping[RecordKind, str]] = {
+    RecordKind.WELLNESS_RECORD: "Wellness Record",
+    RecordKind.INVOICE: "Invoice Record",
+}
 """The text that tells the others (Composition.type.text)."""
 _OF_PROFILE: Final = {name: kind for kind, name in RECORDS.items()}
 _OF_CODE: Final = {code: kind for kind, (code, _) in CODES.items()}
@@ -55,7 +44,7 @@ def composition_of(bundle: object) -> Mapping[str, Any] | None:
     return resource if isinstance(resource, dict) and resource.get("resourceType") == "Composition" else None
 
 
-def hi_type(bundle: object) -> HiType | None:
+def hi_type(bundle: object) -> RecordKind | None:
     """The type that a document says it is, by its Composition's profile, else by its type; None if it is none of them."""
     composition = composition_of(bundle)
     if composition is None:

@@ -7,7 +7,6 @@ from typing import Annotated, Final, Self
 from pydantic import model_validator
 
 from connectors.abdm.fhir.fields import Identifier, LongText, Moment
-from connectors.abdm.fhir.kinds import HiType
 from connectors.abdm.fhir.parts import (
     FollowUp,
     Habit,
@@ -22,6 +21,7 @@ from connectors.abdm.fhir.parts import (
     VaccineDue,
 )
 from connectors.abdm.fhir.people import Attachment, ClinicalConcept, Doctor, OneAtLeast, Patient, Some, Visit
+from connectors.told import RecordKind
 from scopes.field import Disclosed, Unfit, discloses
 from scopes.money import Currency
 from scopes.vocabulary import Category
@@ -145,16 +145,16 @@ class BillRecord(Record):
     file: Annotated[Attachment | None, discloses(Category.BILLING, "the bill as a file")] = None
 
 
-MODELS: Final[Mapping[HiType, type[Record]]] = MappingProxyType(
+MODELS: Final[Mapping[RecordKind, type[Record]]] = MappingProxyType(
     {
-        HiType.PRESCRIPTION: PrescriptionRecord,
-        HiType.DIAGNOSTIC_REPORT: DiagnosticReportRecord,
-        HiType.OP_CONSULTATION: ConsultationRecord,
-        HiType.DISCHARGE_SUMMARY: DischargeRecord,
-        HiType.IMMUNIZATION_RECORD: VaccinationRecord,
-        HiType.HEALTH_DOCUMENT_RECORD: DocumentRecord,
-        HiType.WELLNESS_RECORD: WellnessRecord,
-        HiType.INVOICE: BillRecord,
+        RecordKind.PRESCRIPTION: PrescriptionRecord,
+        RecordKind.DIAGNOSTIC_REPORT: DiagnosticReportRecord,
+        RecordKind.OP_CONSULTATION: ConsultationRecord,
+        RecordKind.DISCHARGE_SUMMARY: DischargeRecord,
+        RecordKind.IMMUNIZATION_RECORD: VaccinationRecord,
+        RecordKind.HEALTH_DOCUMENT_RECORD: DocumentRecord,
+        RecordKind.WELLNESS_RECORD: WellnessRecord,
+        RecordKind.INVOICE: BillRecord,
     }
 )
 """The model of each type."""

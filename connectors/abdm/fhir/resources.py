@@ -30,6 +30,7 @@ from connectors.abdm.fhir.people import (
     Visit,
     VisitKind,
 )
+from connectors.abdm.fhir.records import Record
 
 _TERMINOLOGY: Final = "http://terminology.hl7.org/CodeSystem"
 _CLASSES: Final = {
@@ -46,12 +47,13 @@ _FACILITIES: Final = "https://facility.ndhm.gov.in"
 class Resources:
     """Makes the resources of one document; all are about its patient and by its doctor."""
 
-    def __init__(self, draft: Draft, *, patient: Patient, doctor: Doctor, facility: Facility) -> None:
+    def __init__(self, draft: Draft, record: Record, facility: Facility) -> None:
         """Put in the three that every document has."""
         self.draft = draft
-        self._patient = draft.add("Patient", _patient(patient))
-        self._doctor = draft.add("Practitioner", _doctor(doctor))
-        self._facility = draft.add("Organization", _facility(facility))
+        self._written_at = record.written_at
+        self._patient = draft.add("Patient", _patient(record.patient))
+        self._doctor = draft.add("Practitioner", _doctor(record.author))
+        self._facility = draft.add("Organization", organization(facility))
 
     @property
     def patient(self) -> Body:
@@ -97,7 +99,7 @@ class Resources:
             "intent": "order",
             "medicationCodeableConcept": _concept(medicine.drug),
             "subject": self.patient,
-            "authoredOn": instant(self.draft.written_at),
+            "authoredOn": instant(self._written_at),
             "requester": self.doctor,
             "reasonCode": [_concept(medicine.reason)] if medicine.reason else None,
             "note": [{"text": medicine.note}] if medicine.note else None,
@@ -165,7 +167,7 @@ class Resources:
             "intent": "order",
             "code": _concept(examination),
             "subject": self.patient,
-            "authoredOn": instant(self.draft.written_at),
+            "authoredOn": instant(self._written_at),
             "requester": self.doctor,
         }
         return self.draft.add("ServiceRequest", body)
@@ -259,7 +261,7 @@ class Resources:
             }
             for each in vaccines
         ]
-        body = {"patient": self.patient, "date": instant(self.draft.written_at), "authority": self.facility}
+        body = {"patient": self.patient, "date": instant(self._written_at), "authority": self.facility}
         return self.draft.add("ImmunizationRecommendation", {**body, "recommendation": recommended})
 
     def file(self, file: Attachment) -> Body:
@@ -315,7 +317,8 @@ def _licence(number: str) -> Body:
     return _identifier(coding(V2_0203, "MD", "Medical License number"), number)
 
 
-def _facility(facility: Facility) -> Body:
+def organization(facility: Facility) -> Body:
+    """The clinic, by its id in the network."""
     identifier = {**_identifier(coding(V2_0203, "PRN", "Provider number"), facility.hip_id), "system": _FACILITIES}
     phone = [{"system": "phone", "value": facility.phone}] if facility.phone else None
     return {"identifier": [identifier], "name": facility.name, "telecom": phone}

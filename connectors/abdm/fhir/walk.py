@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from connectors.abdm.fhir import rules
-from connectors.abdm.fhir.found import Found
+from connectors.abdm.fhir.found import Enough, Found
 from connectors.abdm.fhir.invariants import HOLDS, parts
 from connectors.abdm.fhir.primitives import PRIMITIVES, expected
 from connectors.abdm.fhir.rules import Rule, Slice
@@ -239,6 +239,16 @@ class Walk:
                 pending.extend((f"{here}.{safe_name(key)}", inner) for key, inner in item.items())
             elif isinstance(item, list):
                 pending.extend((f"{here}[{at}]", inner) for at, inner in enumerate(item))
+
+
+def keeps(resource: dict[str, Any], name: str, *, entry: int, kinds: Kinds) -> bool:
+    """Whether a resource keeps a profile by itself; where its references lead is not looked at."""
+    trial = Found()
+    try:
+        Walk(trial, entry=entry, kinds=kinds).resource(resource, rules.of_profile(name), "")
+    except Enough:
+        return False
+    return not trial.faults
 
 
 def _in(value: Any, codes: frozenset[str]) -> bool:

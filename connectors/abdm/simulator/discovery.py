@@ -48,7 +48,8 @@ async def _on_init(ask: "Ask") -> Response:
         found.state, found.error = "refused", error
         return acknowledged()
     link = ask.body["link"]
-    if any(each.link_reference == link["referenceNumber"] for each in ask.network.discoveries.values()):
+    others = [each for each in ask.network.discoveries.values() if each is not found or found.state != "otp"]
+    if any(each.link_reference == link["referenceNumber"] for each in others):  # an answer that comes twice is no other
         ask.fault("3.3", "link.referenceNumber must be new for every init")
     found.state, found.link_reference = "otp", link["referenceNumber"]
     found.hint, found.expires = link["meta"]["communicationHint"], link["meta"]["communicationExpiry"]

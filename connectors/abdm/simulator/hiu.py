@@ -152,7 +152,7 @@ def _check_meaning(ask: "Ask", transfer: Transfer, artefact: Artefact, received:
     except (ValueError, KeyError, TypeError, StopIteration):
         ask.fault("5.1", f"{reference} holds no FHIR document with a Composition")
         return
-    received.hi_type = next((_TYPES[name] for name in _names(composition) if name in _TYPES), None)
+    received.hi_type = kind_of(composition)
     if received.hi_type is None:
         ask.fault("5.2", f"the document of {reference} has the type of no HI type")
     elif received.hi_type not in artefact.detail["hiTypes"]:
@@ -165,6 +165,11 @@ def _check_meaning(ask: "Ask", transfer: Transfer, artefact: Artefact, received:
         return
     if not any(start <= until and end >= since for start, end in spans):
         ask.fault("4.3", f"the date of {reference} lies outside what was asked")
+
+
+def kind_of(composition: dict[str, Any]) -> str | None:
+    """The HI type of a document, by what its Composition says that it is."""
+    return next((_TYPES[name] for name in _names(composition) if name in _TYPES), None)
 
 
 def _names(composition: dict[str, Any]) -> Iterator[str]:

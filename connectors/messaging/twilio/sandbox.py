@@ -51,6 +51,14 @@ TEXTS: Final = (
     ),
 )
 
+#: How the code's text would be registered with India's operators (DLT): numbers there get no text without.
+REGISTERED: Final = {
+    "code": {
+        "entity_id": "1101234567890123456", "header": "CLINIC", "template_id": "1107123456789012345",
+        "text": "{#var#} is your code to link your records. It holds for ten minutes. Tell it to nobody.",
+    }
+}  # fmt: skip
+
 UNDELIVERED: Final = "+15005550005"
 _MOST_MESSAGES: Final = 500
 _TIMEOUT_SECONDS: Final = 15

@@ -19,11 +19,13 @@ from gateway.calls import Actor
 from gateway.connections import Clinic
 from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.flows.network.heard import Heard
+from gateway.flows.network.insisting import insist
 from gateway.flows.network.keeping import network_of
 from gateway.flows.network.marks import mark_of
-from gateway.flows.network.telling import Word, tell
+from gateway.flows.network.telling import Word
 from gateway.flows.rooms import Rooms
 from gateway.ids import new_id
+from gateway.log import Log
 from gateway.records.patients import key_of
 from gateway.store import desks as rows
 from gateway.store.desks import Count, PlaceRow
@@ -31,7 +33,10 @@ from scopes.fault import Fault
 from scopes.quiet import zone_of
 from scopes.vocabulary import Purpose
 
+log = Log("gateway.desk")
+
 LASTS: Final = timedelta(minutes=30)
+WAITS: Final = timedelta(seconds=30)  # then the patient's app has given up, and whoever wants a place scans again
 _SEALED_AS: Final = "profile"
 _PROFILE: Final = "PROFILE_SHARE"
 _MOST_SHOWN: Final = 200
@@ -40,6 +45,9 @@ _MOST_TAKEN_SHOWN: Final = 30
 
 async def shared(heard: Heard, told: ProfileShared, rooms: Rooms) -> None:
     """Give a place in the queue and tell the network its number, within half a minute."""
+    if heard.late or rooms.clock() - heard.at > WAITS:
+        log.info("share_too_late", connection=heard.connection)
+        return
     payload: dict[str, object] = {"answers": heard.request_id, "address": told.address, "counter": told.counter}
     if told.intent != _PROFILE:
         payload["problem"] = str(Setback.NOT_AVAILABLE)
@@ -48,7 +56,7 @@ async def shared(heard: Heard, told: ProfileShared, rooms: Rooms) -> None:
         left = max(int((place.expires_at - rooms.clock()).total_seconds()), 0)
         payload |= {"token_number": str(place.number), "lasts_seconds": left}
     word = Word("answer_share", payload, Purpose.PATADMIN)
-    await tell(heard.tenant, heard.connector, word, rooms, key=f"{heard.request_id}:answer_share")
+    await insist(heard.tenant, heard.connector, word, rooms, key=f"{heard.request_id}:answer_share")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,9 @@ from gateway.connections import Clinic
 from gateway.errors import GatewayError
 from gateway.flows.family import carry
 from gateway.flows.network.heard import Heard
+from gateway.flows.network.insisting import insist
 from gateway.flows.network.linking import shown
-from gateway.flows.network.telling import Word, tell
+from gateway.flows.network.telling import Word
 from gateway.flows.rooms import Rooms
 from gateway.log import Log
 from gateway.records import Context, Patient
@@ -115,7 +116,9 @@ async def _found(tenant: UUID, told: Sought, rooms: Rooms) -> dict[Identifier, l
 async def _unlinked(heard: Heard, patient: Patient, rooms: Rooms) -> list[Context]:
     visits = await rooms.records.contexts_of(heard.tenant, patient.subject)
     async with rooms.store.tenant(heard.tenant) as session:
-        linked = {row.context for row in await rows.of_subject(session, heard.tenant, patient.subject) if row.linked_at}
+        known = await rows.of_subject(session, heard.tenant, patient.subject)
+    # What the network was just asked to link may be linked there already, before its letter says so here.
+    linked = {row.context for row in known if row.linked_at or row.state == "asked"}
     return [each for each in visits if each.connector == heard.connector and each.kinds and each.id not in linked]
 
 
@@ -213,10 +216,11 @@ def _setback(attempt: AttemptRow, given: bytes, now: datetime) -> Setback | None
 async def _answer(
     heard: Heard, action: str, payload: Mapping[str, object], patient: Patient | None, rooms: Rooms
 ) -> None:
+    """Answer, until the network takes it: what it did not take is not linked there, and must not be taken for linked here."""
     word = Word(
         action, {"answers": heard.request_id, **payload}, Purpose.PATRQT, patient.reference if patient else None
     )
-    await tell(heard.tenant, heard.connector, word, rooms, key=f"{heard.request_id}:{action}")
+    await insist(heard.tenant, heard.connector, word, rooms, key=f"{heard.request_id}:{action}")
 
 
 def _file_of(patient: Patient) -> dict[str, object]:

@@ -20,3 +20,5 @@ class Heard:
     """The network's own id of the letter."""
     at: datetime
     """When it came."""
+    late: bool = False
+    """Whether it had been refused here, and came again long after it was written."""

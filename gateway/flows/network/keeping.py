@@ -1,4 +1,4 @@
-"""Keep a visit's documents: made of plain records or taken as they are, checked against the network's profiles, frozen.
+"""Keep a visit's documents: made of plain records, composed of ready resources or taken as they are, checked, frozen.
 
 A document that does not fit is refused with its paths before anything is kept: what a network can find can be sent.
 """
@@ -6,7 +6,7 @@ A document that does not fit is refused with its paths before anything is kept: 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -23,16 +23,17 @@ from gateway.flows.network.linking import want
 from gateway.flows.rooms import Rooms
 from gateway.ids import new_id
 from gateway.records import Context, Frozen, NewContext
-from scopes.fault import MOST_NAMED, Fault, faults_of
+from scopes.fault import MOST_NAMED, Fault, InvalidPayload, faults_of
 
 
 @dataclass(frozen=True, slots=True)
 class Handed:
-    """One document as a host hands it over: ready, or as a plain record of a kind."""
+    """One document as a host hands it over: ready, or of a kind, as a plain record or as ready resources."""
 
     document: Mapping[str, Any] | None = field(default=None, repr=False)
     kind: RecordKind | None = None
     record: Mapping[str, Any] | None = field(default=None, repr=False)
+    resources: Sequence[Mapping[str, Any]] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,19 +110,26 @@ def _frozen(handed: tuple[Handed, ...], maker: _Maker) -> tuple[Frozen, ...]:
 def _document(handed: Handed, maker: _Maker) -> Mapping[str, Any]:
     if handed.document is not None:
         return handed.document
-    assert handed.kind is not None
-    assert handed.record is not None
     if maker.facility is None:
         wanted = (
             "is written in the name of the clinic's facility: let the operator link it, or hand over a ready document"
         )
-        raise InvalidRequest(faults=[Fault("record", wanted)])
+        raise InvalidRequest(faults=[Fault("record" if handed.resources is None else "resources", wanted)])
     try:
-        return maker.network.document_of(
-            handed.kind, handed.record, document=str(new_id()), now=maker.rooms.clock(), facility=maker.facility
-        )
+        return _made(handed, maker, maker.facility)
     except ValidationError as invalid:
         raise InvalidRequest(faults=list(_faults(invalid))) from None
+    except InvalidPayload as invalid:
+        raise InvalidRequest(faults=invalid.faults) from None
+
+
+def _made(handed: Handed, maker: _Maker, facility: Party) -> Mapping[str, Any]:
+    assert handed.kind is not None
+    document, now = str(new_id()), maker.rooms.clock()
+    if handed.resources is not None:
+        return maker.network.compose_of(handed.kind, handed.resources, document=document, now=now, facility=facility)
+    assert handed.record is not None
+    return maker.network.document_of(handed.kind, handed.record, document=document, now=now, facility=facility)
 
 
 def _faults(invalid: ValidationError) -> Iterator[Fault]:

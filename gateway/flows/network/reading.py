@@ -85,7 +85,8 @@ async def _read(
     taker = takers.get(type(told))
     if taker is None:
         return _counted(connection, kind, Ended.UNTAKEN)
-    heard = Heard(clinic.tenant, connection.connector, connection.id, letter.account, letter.request_id, row.at)
+    late = row.late_seconds > 0
+    heard = Heard(clinic.tenant, connection.connector, connection.id, letter.account, letter.request_id, row.at, late)
     await taker(heard, told, rooms)
     return _counted(connection, kind, Ended.TAKEN)
 

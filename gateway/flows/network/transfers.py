@@ -29,7 +29,7 @@ from gateway.network.artefacts import opened
 from gateway.network.asked import opened as asked
 from gateway.network.asked import sealed
 from gateway.records import Document
-from gateway.store import artefacts, jobs
+from gateway.store import artefacts, jobs, letters
 from gateway.store import transfers as rows
 from gateway.store.jobs import TransferJob
 from gateway.store.transfers import EntryRow, EntryState, State, TransferRow
@@ -40,6 +40,7 @@ from scopes.vocabulary import Reason
 log = Log("gateway.transfers")
 
 DEADLINE: Final = timedelta(minutes=20)
+OVERTAKEN: Final = timedelta(minutes=1)
 STRANDED: Final = timedelta(minutes=1)
 AT_ONCE: Final = 4
 _MOST_STRANDED: Final = 1_000
@@ -60,12 +61,19 @@ _WORDS: Final = {
 
 
 async def wanted(heard: Heard, told: RecordsWanted, rooms: Rooms) -> None:
-    """Take a request, let through or refused, with its job in one transaction. The same exchange is taken once."""
+    """Take a request, let through or refused, with its job in one transaction. The same exchange is taken once.
+
+    A patient's app asks in the moment in which the consent is given: the letter with the consent may be on another job.
+    Raises StillUnderWay then, and the request comes again.
+    """
     tenant, now = heard.tenant, rooms.clock()
     clinic = await rooms.connections.clinic(tenant)
     url, wrong = place(told.push_url, rooms)
     async with rooms.store.tenant(tenant) as connection:
         found = await artefacts.under(connection, tenant, heard.connector, told.consent, lock=True)
+        fresh = now - heard.at < OVERTAKEN
+        if found is None and fresh and await letters.open_before(connection, tenant, heard.connection, heard.at):
+            raise StillUnderWay
         held = None if found is None else opened(clinic, found)
         before = [] if held is None else await rows.let_through(connection, tenant, held.id)
         settings = clinic.connection(heard.connector).settings

@@ -35,19 +35,28 @@ _Display = Annotated[
 
 
 class DocumentBody(Given):
-    """A document: ready (a FHIR document bundle), or as a plain record of a kind, of which one is made."""
+    """A document: ready (a FHIR document bundle), or of a kind, made of a plain record or composed of ready FHIR resources."""
 
     document: Annotated[dict[str, Any] | None, Field(description="A FHIR R4 document bundle.")] = None
-    kind: RecordKind | None = None
+    kind: Annotated[RecordKind | None, Field(description="What record or resources are to become.")] = None
     record: Annotated[
         dict[str, Any] | None, Field(description="The plain record; the connector's README has its form.")
     ] = None
+    resources: Annotated[
+        list[dict[str, Any]] | None,
+        Field(
+            min_length=1,
+            max_length=1000,
+            description="FHIR R4 resources that refer to each other as Type/id or urn:uuid: with the id, one Patient "
+            "among them; the connector's README says which goes where.",
+        ),
+    ] = None
 
     @model_validator(mode="after")
-    def _is_one_of_the_two(self) -> Self:
-        plain = self.kind is not None and self.record is not None
-        if plain == (self.document is not None) or (self.kind is None) != (self.record is None):
-            raise Unfit("must have either document, or kind and record")
+    def _is_one_of_the_three(self) -> Self:
+        of_a_kind = [each for each in (self.record, self.resources) if each is not None]
+        if (self.document is not None) + len(of_a_kind) != 1 or (self.kind is not None) != bool(of_a_kind):
+            raise Unfit("must have one of document, record and resources, and kind with the latter two")
         return self
 
 
@@ -125,7 +134,7 @@ async def create(asked: Asked) -> Reply:
     body: CareContextBody = asked.body
     visit = Visit(
         connector=body.connector, subject=body.subject, reference=body.reference, display=body.display,
-        documents=tuple(Handed(each.document, each.kind, each.record) for each in body.documents),
+        documents=tuple(Handed(each.document, each.kind, each.record, each.resources) for each in body.documents),
     )  # fmt: skip
     context, _ = await keep(asked.actor, visit, asked.rooms, link=body.link)
     return Reply(await _told(asked, context))

@@ -6,10 +6,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from connectors.abdm.fhir import MODELS, Facility, HiType, Record
+from connectors.abdm.fhir import MODELS, Facility, Record
 from connectors.abdm.fhir.fields import MediaType
 from connectors.abdm.fhir.parts import InvoiceStatus
 from connectors.abdm.fhir.people import Gender, VisitKind
+from connectors.told import RecordKind
 from scopes.money import MINOR_DIGITS
 from tests.connectors.abdm.records import PDF
 
@@ -118,14 +119,14 @@ _STAY = {
     "procedures": _some(PROCEDURES),
     "files": _some(FILES),
 }
-_PARTS: dict[HiType, tuple[Values, Values]] = {
-    HiType.PRESCRIPTION: ({"medicines": _some(MEDICINES, least=1)}, {"scan": FILES}),
-    HiType.DIAGNOSTIC_REPORT: ({"report": REPORTS}, {"file": FILES}),
-    HiType.OP_CONSULTATION: ({}, {**_STAY, "advised": _some(CLINICAL), "follow_up": FOLLOW_UPS}),
-    HiType.DISCHARGE_SUMMARY: ({}, {**_STAY, "investigations": _some(REPORTS), "care_plan": WORDS}),
-    HiType.IMMUNIZATION_RECORD: ({}, {"vaccines": _some(VACCINES), "due": _some(DUE), "files": _some(FILES)}),
-    HiType.HEALTH_DOCUMENT_RECORD: ({"files": _some(FILES, least=1)}, {}),
-    HiType.WELLNESS_RECORD: (
+_PARTS: dict[RecordKind, tuple[Values, Values]] = {
+    RecordKind.PRESCRIPTION: ({"medicines": _some(MEDICINES, least=1)}, {"scan": FILES}),
+    RecordKind.DIAGNOSTIC_REPORT: ({"report": REPORTS}, {"file": FILES}),
+    RecordKind.OP_CONSULTATION: ({}, {**_STAY, "advised": _some(CLINICAL), "follow_up": FOLLOW_UPS}),
+    RecordKind.DISCHARGE_SUMMARY: ({}, {**_STAY, "investigations": _some(REPORTS), "care_plan": WORDS}),
+    RecordKind.IMMUNIZATION_RECORD: ({}, {"vaccines": _some(VACCINES), "due": _some(DUE), "files": _some(FILES)}),
+    RecordKind.HEALTH_DOCUMENT_RECORD: ({"files": _some(FILES, least=1)}, {}),
+    RecordKind.WELLNESS_RECORD: (
         {},
         {
             **{
@@ -136,15 +137,15 @@ _PARTS: dict[HiType, tuple[Values, Values]] = {
             "files": _some(FILES),
         },
     ),
-    HiType.INVOICE: (
+    RecordKind.INVOICE: (
         {"number": IDENTIFIERS, "lines": _some(LINES, least=1)},
         {"status": st.sampled_from(InvoiceStatus), "currency": st.sampled_from(sorted(MINOR_DIGITS)), "file": FILES},
     ),
 }
-_VISITED = (HiType.OP_CONSULTATION, HiType.DISCHARGE_SUMMARY)
+_VISITED = (RecordKind.OP_CONSULTATION, RecordKind.DISCHARGE_SUMMARY)
 
 
-def records(kind: HiType) -> st.SearchStrategy[Record]:
+def records(kind: RecordKind) -> st.SearchStrategy[Record]:
     """Records of a kind; one that says nothing at all is no record, so it is left out."""
     required, optional = _PARTS[kind]
     common = {"patient": PATIENTS, "author": DOCTORS, "written_at": MOMENTS}

@@ -4,7 +4,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from connectors.abdm.fhir import MODELS, Facility, HiType, Record, document
+from connectors.abdm.fhir import MODELS, Facility, Record, document
+from connectors.told import RecordKind
 
 NOW: Final = datetime(2026, 11, 17, 6, 30, tzinfo=UTC)
 ID: Final = UUID("6f2d4c6b-9d1e-4a2f-8b8c-9d10e5b1c3a0")
@@ -74,27 +75,27 @@ _STAY: Final[dict[str, Any]] = {
     "procedures": ({"name": PLAIN, "done_on": date(2026, 11, 16)},),
     "files": (FILE,),
 }
-PARTS: Final[dict[HiType, dict[str, Any]]] = {
-    HiType.PRESCRIPTION: {"medicines": (TABLET, {"drug": PLAIN, "dosage": "as before"}), "scan": FILE},
-    HiType.DIAGNOSTIC_REPORT: {"report": LAB, "file": FILE},
-    HiType.OP_CONSULTATION: {
+PARTS: Final[dict[RecordKind, dict[str, Any]]] = {
+    RecordKind.PRESCRIPTION: {"medicines": (TABLET, {"drug": PLAIN, "dosage": "as before"}), "scan": FILE},
+    RecordKind.DIAGNOSTIC_REPORT: {"report": LAB, "file": FILE},
+    RecordKind.OP_CONSULTATION: {
         **_STAY,
         "advised": (PLAIN,),
         "follow_up": {"starts_at": NOW + timedelta(days=7), "ends_at": NOW + timedelta(days=7, hours=1), "reason": "again"},
     },
-    HiType.DISCHARGE_SUMMARY: {**_STAY, "investigations": (LAB, SCAN), "care_plan": "Rest."},
-    HiType.IMMUNIZATION_RECORD: {
+    RecordKind.DISCHARGE_SUMMARY: {**_STAY, "investigations": (LAB, SCAN), "care_plan": "Rest."},
+    RecordKind.IMMUNIZATION_RECORD: {
         "vaccines": ({"vaccine": DRUG, "given_on": date(2026, 1, 2), "lot": "B12", "expires_on": date(2027, 1, 1), "dose": 1},),
         "due": ({"vaccine": {"text": "Tetanus"}, "due_on": date(2026, 12, 1)},),
         "files": (FILE,),
     },
-    HiType.HEALTH_DOCUMENT_RECORD: {"files": (FILE, FILE)},
-    HiType.WELLNESS_RECORD: {
+    RecordKind.HEALTH_DOCUMENT_RECORD: {"files": (FILE, FILE)},
+    RecordKind.WELLNESS_RECORD: {
         **dict.fromkeys(("vital_signs", "body", "activity", "assessment", "women_health", "others"), (PULSE, WORDS)),
         "lifestyle": ({"name": {"text": "Smoking"}, "answer": {"text": "never"}, "measured_at": NOW},),
         "files": (FILE,),
     },
-    HiType.INVOICE: {
+    RecordKind.INVOICE: {
         "number": "INV/2026/17",
         "status": "issued",
         "currency": "INR",
@@ -104,12 +105,12 @@ PARTS: Final[dict[HiType, dict[str, Any]]] = {
 }  # fmt: skip
 
 
-def record(kind: HiType, **changes: Any) -> Record:
+def record(kind: RecordKind, **changes: Any) -> Record:
     """A record with everything, or with some of it changed."""
     common = {"patient": PATIENT, "author": DOCTOR, "written_at": NOW - timedelta(minutes=5), "visit": VISIT}
     return MODELS[kind].model_validate({**common, **PARTS[kind], **changes})
 
 
-def bundle(kind: HiType, **changes: Any) -> dict[str, Any]:
+def bundle(kind: RecordKind, **changes: Any) -> dict[str, Any]:
     """The document of such a record."""
     return document(kind, record(kind, **changes), id=ID, now=NOW, facility=FACILITY)

@@ -6,21 +6,22 @@ from typing import Any
 
 import pytest
 
-from connectors.abdm.fhir import Fault, HiType, check
+from connectors.abdm.fhir import Fault, check
 from connectors.abdm.fhir.rules import CANONICAL
+from connectors.told import RecordKind
 from tests.connectors.abdm.records import SCAN, bundle
 from tests.connectors.abdm.required import changed, elements, without, written
 
 Document = dict[str, Any]
 FIXED = {
     f"{kind}: {rule.profile} {rule.path}": (kind, steps)
-    for kind in HiType
+    for kind in RecordKind
     for rule, steps in elements(bundle(kind))
     if rule.fixed is not None
 }
 BOUND = {
     f"{kind}: {rule.profile} {rule.path}": (kind, steps)
-    for kind in HiType
+    for kind in RecordKind
     for rule, steps in elements(bundle(kind))
     if rule.codes is not None and rule.types == ("code",) and steps[-1] != "contentType"
 }
@@ -46,7 +47,7 @@ def test_a_fixed_value_that_is_another_is_named(which: str) -> None:
     assert any(place == path or place.startswith(f"{path}.") for path in found) or _is_last_section(kind, steps)
 
 
-def _is_last_section(kind: HiType, steps: tuple[str | int, ...]) -> bool:
+def _is_last_section(kind: RecordKind, steps: tuple[str | int, ...]) -> bool:
     """An open slicing lets a section of any other kind stand at the end."""
     sections = bundle(kind)["entry"][0]["resource"]["section"]
     tells = steps[-1] == "title" or steps[-2:] == ("coding", 0, "code")[-2:] or steps[-1] == "code"
@@ -63,7 +64,7 @@ def test_a_code_outside_of_a_required_binding_is_named(which: str) -> None:
 
 
 def test_a_fault_names_the_place_and_quotes_the_definition() -> None:
-    document = bundle(HiType.PRESCRIPTION)
+    document = bundle(RecordKind.PRESCRIPTION)
     at, medicine = first(document, "MedicationRequest")
     del medicine["subject"]
 
@@ -76,7 +77,7 @@ def test_a_fault_names_the_place_and_quotes_the_definition() -> None:
 
 
 def test_a_patient_in_whom_abha_number_and_address_are_swapped_is_found() -> None:
-    document = bundle(HiType.PRESCRIPTION)
+    document = bundle(RecordKind.PRESCRIPTION)
     at, patient = first(document, "Patient")
     number, address = patient["identifier"][0], patient["identifier"][1]
     number["value"], address["value"] = address["value"], number["value"]
@@ -89,7 +90,7 @@ def test_a_patient_in_whom_abha_number_and_address_are_swapped_is_found() -> Non
 
 
 def test_a_dangling_reference_is_found_wherever_it_stands() -> None:
-    document = bundle(HiType.OP_CONSULTATION)
+    document = bundle(RecordKind.OP_CONSULTATION)
     at, condition = first(document, "Condition")
     condition["subject"]["reference"] = "urn:uuid:00000000-0000-4000-8000-000000000000"
 
@@ -98,15 +99,15 @@ def test_a_dangling_reference_is_found_wherever_it_stands() -> None:
 
 def test_a_reference_to_another_place_is_dangling_too() -> None:
     for elsewhere in ("https://other.example/Patient/1", "Patient/1", "#patient", "urn:uuid:x/_history/1"):
-        document = bundle(HiType.PRESCRIPTION)
+        document = bundle(RecordKind.PRESCRIPTION)
         document["entry"][0]["resource"]["subject"]["reference"] = elsewhere
         assert paths(document) == ["Bundle.entry[0].resource.subject.reference"]
 
 
 def test_references_by_type_and_id_resolve_where_the_addresses_are_of_that_form() -> None:
     for root in ("", "https://clinic.example/fhir/"):
-        text = repr(bundle(HiType.OP_CONSULTATION))
-        for each in bundle(HiType.OP_CONSULTATION)["entry"]:
+        text = repr(bundle(RecordKind.OP_CONSULTATION))
+        for each in bundle(RecordKind.OP_CONSULTATION)["entry"]:
             resource = each["resource"]
             kind = f"{resource['resourceType']}/{resource['id']}"
             text = text.replace(f"'fullUrl': '{each['fullUrl']}'", f"'fullUrl': '{root}{kind}'")
@@ -115,14 +116,14 @@ def test_references_by_type_and_id_resolve_where_the_addresses_are_of_that_form(
 
 
 def test_an_address_that_another_resource_has_is_found() -> None:
-    document = bundle(HiType.PRESCRIPTION)
+    document = bundle(RecordKind.PRESCRIPTION)
     document["entry"][3]["fullUrl"] = document["entry"][2]["fullUrl"]
 
     assert "Bundle.entry[3].fullUrl" in paths(document)
 
 
 def test_an_address_that_says_another_id_is_found() -> None:
-    document = bundle(HiType.HEALTH_DOCUMENT_RECORD)
+    document = bundle(RecordKind.HEALTH_DOCUMENT_RECORD)
     document["entry"].append(
         {"fullUrl": "Location/1", "resource": {"resourceType": "Location", "id": "2", "name": "Ward"}}
     )
@@ -131,7 +132,7 @@ def test_an_address_that_says_another_id_is_found() -> None:
 
 
 def test_a_reference_to_a_resource_of_the_wrong_type_is_found() -> None:
-    document = bundle(HiType.PRESCRIPTION)
+    document = bundle(RecordKind.PRESCRIPTION)
     doctor = document["entry"][0]["resource"]["author"][0]["reference"]
     document["entry"][0]["resource"]["subject"]["reference"] = doctor
 
@@ -142,7 +143,7 @@ def test_a_reference_to_a_resource_of_the_wrong_type_is_found() -> None:
 
 
 def test_a_target_of_the_wrong_profile_is_found() -> None:
-    document = bundle(HiType.WELLNESS_RECORD)
+    document = bundle(RecordKind.WELLNESS_RECORD)
     _, observation = first(document, "Observation")
     observation["meta"]["profile"] = [f"{CANONICAL}/ObservationBodyMeasurement"]
 
@@ -154,7 +155,7 @@ def test_a_target_of_the_wrong_profile_is_found() -> None:
 
 
 def test_a_profile_that_narrows_the_wanted_one_may_stand_there() -> None:
-    document = bundle(HiType.OP_CONSULTATION)
+    document = bundle(RecordKind.OP_CONSULTATION)
     _, observation = first(document, "Observation")
     observation["meta"]["profile"] = [f"{CANONICAL}/ObservationVitalSigns"]
 
@@ -162,7 +163,7 @@ def test_a_profile_that_narrows_the_wanted_one_may_stand_there() -> None:
 
 
 def test_a_target_that_names_no_profile_is_held_to_the_one_that_may_stand_there() -> None:
-    document = bundle(HiType.OP_CONSULTATION)
+    document = bundle(RecordKind.OP_CONSULTATION)
     at, condition = first(document, "Condition")
     del condition["meta"], condition["code"]
 
@@ -170,7 +171,7 @@ def test_a_target_that_names_no_profile_is_held_to_the_one_that_may_stand_there(
 
 
 def test_a_target_that_names_no_profile_must_keep_one_of_several() -> None:
-    document = bundle(HiType.DIAGNOSTIC_REPORT)
+    document = bundle(RecordKind.DIAGNOSTIC_REPORT)
     _, report = first(document, "DiagnosticReport")
     del report["meta"]
     assert check(document) == []
@@ -180,7 +181,7 @@ def test_a_target_that_names_no_profile_must_keep_one_of_several() -> None:
 
 
 def test_a_profile_of_another_resource_is_found() -> None:
-    document = bundle(HiType.PRESCRIPTION)
+    document = bundle(RecordKind.PRESCRIPTION)
     at, patient = first(document, "Patient")
     patient["meta"]["profile"].append(f"{CANONICAL}/Practitioner")
 
@@ -222,17 +223,17 @@ def _no_invoice(document: Document) -> None:
 @pytest.mark.parametrize(
     ("kind", "change", "path", "words"),
     [
-        (HiType.OP_CONSULTATION, _twice, ".section", "at most 1 times"),
-        (HiType.WELLNESS_RECORD, _twice, ".section", "Vital Signs at most 1 times"),
-        (HiType.OP_CONSULTATION, _not_at_the_end, ".section[0]", "must stand at the end"),
-        (HiType.PRESCRIPTION, _no_medicine, ".section[0].entry", "MedicationRequest at least 1 times"),
-        (HiType.PRESCRIPTION, _two_scans, ".section[0].entry", "Binary at most 1 times"),
-        (HiType.PRESCRIPTION, _two_sections, ".section", "at most 1 times (Composition.section 1..1"),
-        (HiType.INVOICE, _no_invoice, ".section[0].entry", "Invoice at least 1 times"),
+        (RecordKind.OP_CONSULTATION, _twice, ".section", "at most 1 times"),
+        (RecordKind.WELLNESS_RECORD, _twice, ".section", "Vital Signs at most 1 times"),
+        (RecordKind.OP_CONSULTATION, _not_at_the_end, ".section[0]", "must stand at the end"),
+        (RecordKind.PRESCRIPTION, _no_medicine, ".section[0].entry", "MedicationRequest at least 1 times"),
+        (RecordKind.PRESCRIPTION, _two_scans, ".section[0].entry", "Binary at most 1 times"),
+        (RecordKind.PRESCRIPTION, _two_sections, ".section", "at most 1 times (Composition.section 1..1"),
+        (RecordKind.INVOICE, _no_invoice, ".section[0].entry", "Invoice at least 1 times"),
     ],
 )
 def test_a_slice_that_is_there_too_often_or_not_enough_is_named(
-    kind: HiType, change: Callable[[Document], None], path: str, words: str
+    kind: RecordKind, change: Callable[[Document], None], path: str, words: str
 ) -> None:
     document = bundle(kind)
     change(document)
@@ -243,7 +244,7 @@ def test_a_slice_that_is_there_too_often_or_not_enough_is_named(
 
 
 def test_what_belongs_to_no_slice_of_a_closed_list_is_named() -> None:
-    document = bundle(HiType.OP_CONSULTATION)
+    document = bundle(RecordKind.OP_CONSULTATION)
     at, _ = first(document, "Observation")
     _another_terminology(document)
 
@@ -253,7 +254,7 @@ def test_what_belongs_to_no_slice_of_a_closed_list_is_named() -> None:
 
 
 def test_an_entry_of_a_type_that_a_closed_section_does_not_have_is_named() -> None:
-    document = bundle(HiType.DIAGNOSTIC_REPORT)
+    document = bundle(RecordKind.DIAGNOSTIC_REPORT)
     document["entry"][0]["resource"]["section"][0]["entry"][1]["type"] = "Binary"
 
     assert "Bundle.entry[0].resource.section[0].entry[1].type" in paths(document)
@@ -285,7 +286,7 @@ ENVELOPE: dict[str, tuple[Callable[[Document], Any], str]] = {
 @pytest.mark.parametrize("which", ENVELOPE)
 def test_an_envelope_with_one_thing_wrong_is_found(which: str) -> None:
     change, path = ENVELOPE[which]
-    document = bundle(HiType.PRESCRIPTION)
+    document = bundle(RecordKind.PRESCRIPTION)
     change(document)
 
     assert path in paths(document)
@@ -347,7 +348,7 @@ FORMS: dict[str, tuple[str, Callable[[Document], Any], str]] = {
 @pytest.mark.parametrize("which", FORMS)
 def test_a_value_of_the_wrong_form_is_found(which: str) -> None:
     kind, change, path = FORMS[which]
-    document = bundle(HiType.OP_CONSULTATION)
+    document = bundle(RecordKind.OP_CONSULTATION)
     at, resource = first(document, kind)
     change(resource)
 
@@ -355,7 +356,7 @@ def test_a_value_of_the_wrong_form_is_found(which: str) -> None:
 
 
 def test_extensions_may_stand_where_fhir_lets_them() -> None:
-    document = bundle(HiType.PRESCRIPTION)
+    document = bundle(RecordKind.PRESCRIPTION)
     _, patient = first(document, "Patient")
     patient["_birthDate"] = {"extension": [{"url": "https://x.example/time", "valueDateTime": "1984-02-29T10:00:00Z"}]}
     patient["extension"] = [{"url": "https://x.example/part", "extension": [{"url": "inner", "valueString": "x"}]}]
@@ -368,7 +369,7 @@ def test_extensions_may_stand_where_fhir_lets_them() -> None:
 
 
 def test_a_resource_that_no_profile_describes_is_still_fhir() -> None:
-    document = bundle(HiType.PRESCRIPTION)
+    document = bundle(RecordKind.PRESCRIPTION)
     device = {"resourceType": "Device", "id": "d", "status": "active", "patient": {"reference": "urn:uuid:nowhere"}}
     document["entry"].append({"fullUrl": "urn:uuid:3d1c4f3e-1b2a-4c5d-8e9f-0a1b2c3d4e5f", "resource": device})
     at = len(document["entry"]) - 1
@@ -382,7 +383,7 @@ def test_a_resource_that_no_profile_describes_is_still_fhir() -> None:
 
 
 def test_what_a_resource_contains_can_be_pointed_at() -> None:
-    document = bundle(HiType.PRESCRIPTION)
+    document = bundle(RecordKind.PRESCRIPTION)
     _, medicine = first(document, "MedicationRequest")
     medicine["contained"] = [
         {"resourceType": "Practitioner", "id": "p", "name": [{"text": "x"}], "identifier": [{"value": "1"}]}
@@ -395,8 +396,8 @@ def test_what_a_resource_contains_can_be_pointed_at() -> None:
     assert any(path.endswith("recorder.reference") for path in found)
 
 
-@pytest.mark.parametrize("kind", HiType)
-def test_no_fault_repeats_what_stands_in_the_document(kind: HiType) -> None:
+@pytest.mark.parametrize("kind", RecordKind)
+def test_no_fault_repeats_what_stands_in_the_document(kind: RecordKind) -> None:
     document = bundle(kind)
     one_each = {str(rule): (rule, steps) for rule, steps in elements(document)}
     for rule, steps in one_each.values():
@@ -407,7 +408,7 @@ def test_no_fault_repeats_what_stands_in_the_document(kind: HiType) -> None:
 
 
 def test_imaging_and_lab_reports_are_told_apart() -> None:
-    document = bundle(HiType.DIAGNOSTIC_REPORT, report=SCAN)
+    document = bundle(RecordKind.DIAGNOSTIC_REPORT, report=SCAN)
     _, report = first(document, "DiagnosticReport")
     assert check(document) == []
 
@@ -416,4 +417,4 @@ def test_imaging_and_lab_reports_are_told_apart() -> None:
 
 
 def test_without_is_really_without() -> None:
-    assert "type" not in without(bundle(HiType.INVOICE), ("type",))
+    assert "type" not in without(bundle(RecordKind.INVOICE), ("type",))

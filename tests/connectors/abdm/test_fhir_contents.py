@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from connectors.abdm.fhir import HiType, categories, clinical_dates, hi_type
+from connectors.abdm.fhir import categories, clinical_dates, hi_type
 from connectors.abdm.fhir.kinds import CODES, RECORDS, TEXTS
+from connectors.told import RecordKind
 from scopes.field import shape_of
 from scopes.vocabulary import Category
 from tests.connectors.abdm.records import NOW, bundle, record
@@ -16,15 +17,15 @@ BESIDE = COMMON | {Category.OPERATIONAL, Category.APPOINTMENT, Category.CLINICAL
 
 
 def _dated(**changes: Any) -> dict[str, Any]:
-    document = bundle(HiType.OP_CONSULTATION)
+    document = bundle(RecordKind.OP_CONSULTATION)
     composition = document["entry"][0]["resource"]
     for name, value in changes.items():
         composition[name] = value
     return document
 
 
-@pytest.mark.parametrize("kind", HiType)
-def test_the_kind_is_read_from_the_profile_else_from_the_type(kind: HiType) -> None:
+@pytest.mark.parametrize("kind", RecordKind)
+def test_the_kind_is_read_from_the_profile_else_from_the_type(kind: RecordKind) -> None:
     document = bundle(kind)
     assert hi_type(document) is kind
 
@@ -36,37 +37,37 @@ def test_the_kind_is_read_from_the_profile_else_from_the_type(kind: HiType) -> N
 
 
 def test_a_profile_is_known_with_its_version_too() -> None:
-    document = bundle(HiType.INVOICE)
+    document = bundle(RecordKind.INVOICE)
     document["entry"][0]["resource"]["meta"]["profile"][0] += "|6.5.0"
 
-    assert hi_type(document) is HiType.INVOICE
+    assert hi_type(document) is RecordKind.INVOICE
 
 
 def test_every_kind_has_a_profile_and_a_code_or_a_text() -> None:
-    assert set(RECORDS) == set(HiType)
-    assert set(CODES) | set(TEXTS) == set(HiType)
+    assert set(RECORDS) == set(RecordKind)
+    assert set(CODES) | set(TEXTS) == set(RecordKind)
     assert not set(CODES) & set(TEXTS)
 
 
 @pytest.mark.parametrize(
     ("kind", "more"),
     [
-        (HiType.PRESCRIPTION, {Category.MEDICATION}),
-        (HiType.DIAGNOSTIC_REPORT, {Category.RESULT}),
-        (HiType.OP_CONSULTATION, {Category.MEDICATION, Category.RESULT}),
-        (HiType.DISCHARGE_SUMMARY, {Category.MEDICATION, Category.RESULT, Category.IMAGING}),
-        (HiType.IMMUNIZATION_RECORD, {Category.MEDICATION}),
-        (HiType.HEALTH_DOCUMENT_RECORD, set()),
-        (HiType.WELLNESS_RECORD, {Category.RESULT}),
-        (HiType.INVOICE, {Category.BILLING}),
+        (RecordKind.PRESCRIPTION, {Category.MEDICATION}),
+        (RecordKind.DIAGNOSTIC_REPORT, {Category.RESULT}),
+        (RecordKind.OP_CONSULTATION, {Category.MEDICATION, Category.RESULT}),
+        (RecordKind.DISCHARGE_SUMMARY, {Category.MEDICATION, Category.RESULT, Category.IMAGING}),
+        (RecordKind.IMMUNIZATION_RECORD, {Category.MEDICATION}),
+        (RecordKind.HEALTH_DOCUMENT_RECORD, set()),
+        (RecordKind.WELLNESS_RECORD, {Category.RESULT}),
+        (RecordKind.INVOICE, {Category.BILLING}),
     ],
 )
-def test_the_categories_are_those_of_the_resources(kind: HiType, more: set[Category]) -> None:
+def test_the_categories_are_those_of_the_resources(kind: RecordKind, more: set[Category]) -> None:
     assert categories(bundle(kind)) == BESIDE | more
 
 
-@pytest.mark.parametrize("kind", HiType)
-def test_a_document_holds_no_kind_of_data_that_its_record_does_not_name(kind: HiType) -> None:
+@pytest.mark.parametrize("kind", RecordKind)
+def test_a_document_holds_no_kind_of_data_that_its_record_does_not_name(kind: RecordKind) -> None:
     named = shape_of(type(record(kind))).categories
     # A file may hold whatever was written into it, so it is taken for free text as well.
     assert categories(bundle(kind)) - {Category.FREE_TEXT, Category.LOCATION} <= named | {Category.OPERATIONAL}

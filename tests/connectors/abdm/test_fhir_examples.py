@@ -18,15 +18,16 @@ from typing import Any
 import pytest
 from fhir.resources.R4B.bundle import Bundle
 
-from connectors.abdm.fhir import HiType, check, hi_type, structure
+from connectors.abdm.fhir import check, hi_type, structure
+from connectors.told import RecordKind
 
 EXAMPLES = {
-    "DiagnosticReport-Imaging-Media-example-02": (HiType.DIAGNOSTIC_REPORT, 9),
-    "DiagnosticReport-Lab-example-03": (HiType.DIAGNOSTIC_REPORT, 11),
-    "HealthDocumentRecord-example-01": (HiType.HEALTH_DOCUMENT_RECORD, 4),
-    "ImmunizationRecord-example-07": (HiType.IMMUNIZATION_RECORD, 7),
-    "OPConsultNote-example-05": (HiType.OP_CONSULTATION, 15),
-    "Prescription-example-06": (HiType.PRESCRIPTION, 7),
+    "DiagnosticReport-Imaging-Media-example-02": (RecordKind.DIAGNOSTIC_REPORT, 9),
+    "DiagnosticReport-Lab-example-03": (RecordKind.DIAGNOSTIC_REPORT, 11),
+    "HealthDocumentRecord-example-01": (RecordKind.HEALTH_DOCUMENT_RECORD, 4),
+    "ImmunizationRecord-example-07": (RecordKind.IMMUNIZATION_RECORD, 7),
+    "OPConsultNote-example-05": (RecordKind.OP_CONSULTATION, 15),
+    "Prescription-example-06": (RecordKind.PRESCRIPTION, 7),
 }
 
 

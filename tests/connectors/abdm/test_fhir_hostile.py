@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.abdm.fhir import HiType, categories, check, clinical_dates, hi_type
+from connectors.abdm.fhir import categories, check, clinical_dates, hi_type
 from connectors.abdm.fhir.fence import DEEPEST, MOST_VALUES
+from connectors.told import RecordKind
 from scopes.fault import MOST_NAMED
 from tests.connectors.abdm.records import bundle
 
@@ -34,14 +35,14 @@ def _deep(levels: int) -> Any:
 
 
 def _itself() -> dict[str, Any]:
-    document = bundle(HiType.PRESCRIPTION)
+    document = bundle(RecordKind.PRESCRIPTION)
     document["entry"][0]["resource"]["section"][0]["section"] = document["entry"]
     document["entry"].append(document)
     return document
 
 
 def _with(change: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
-    document = bundle(HiType.OP_CONSULTATION)
+    document = bundle(RecordKind.OP_CONSULTATION)
     change(document)
     return document
 
@@ -78,8 +79,8 @@ def _entries(*more: dict[str, Any]) -> dict[str, Any]:
     return _with(lambda it: it["entry"].extend(more))
 
 
-AUTHOR = bundle(HiType.OP_CONSULTATION)["entry"][0]["resource"]["author"]
-PATIENT = bundle(HiType.OP_CONSULTATION)["entry"][1]["resource"]
+AUTHOR = bundle(RecordKind.OP_CONSULTATION)["entry"][0]["resource"]["author"]
+PATIENT = bundle(RecordKind.OP_CONSULTATION)["entry"][1]["resource"]
 LONG = {
     "addresses": _entries(*({"fullUrl": f"urn:x:{n}", "resource": {"resourceType": "Basic"}} for n in range(9_000))),
     "one resource": _entries(*[{"fullUrl": "urn:x:1", "resource": PATIENT}] * 500),
@@ -110,13 +111,13 @@ def _places(value: Any, steps: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [steps, *(place for key, each in inner for place in _places(each, (*steps, key)))]
 
 
-PLACES = {kind: _places(bundle(kind))[1:] for kind in HiType}
+PLACES = {kind: _places(bundle(kind))[1:] for kind in RecordKind}
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.data(), st.sampled_from(HiType), ODD)
+@given(st.data(), st.sampled_from(RecordKind), ODD)
 def test_anything_in_the_place_of_anything_gives_faults_and_no_exception(
-    data: st.DataObject, kind: HiType, odd: Any
+    data: st.DataObject, kind: RecordKind, odd: Any
 ) -> None:
     document = bundle(kind)
     steps = data.draw(st.sampled_from(PLACES[kind]))
@@ -144,7 +145,7 @@ def test_any_json_gives_faults_and_no_exception(value: Any) -> None:
 
 
 def test_checking_changes_nothing() -> None:
-    for kind in HiType:
+    for kind in RecordKind:
         document = bundle(kind)
         before = copy.deepcopy(document)
         check(document)
@@ -152,5 +153,5 @@ def test_checking_changes_nothing() -> None:
 
 
 def test_a_document_that_was_written_and_read_again_conforms() -> None:
-    for kind in HiType:
+    for kind in RecordKind:
         assert check(json.loads(json.dumps(bundle(kind)))) == []

@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from connectors.abdm.fhir import HiType, check, rules
+from connectors.abdm.fhir import check, rules
 from connectors.abdm.fhir.rules import Rule
+from connectors.told import RecordKind
 from tests.connectors.abdm.records import SCAN, bundle
 from tests.connectors.abdm.required import Required, required, without
 
 DOCUMENTS = {
-    **{kind.value: bundle(kind) for kind in HiType},
-    "imaging": bundle(HiType.DIAGNOSTIC_REPORT, report=SCAN),
+    **{kind.value: bundle(kind) for kind in RecordKind},
+    "imaging": bundle(RecordKind.DIAGNOSTIC_REPORT, report=SCAN),
 }
 ONE_EACH = {
     f"{name}: {each.rule.profile} {each.rule.path}": (name, each)

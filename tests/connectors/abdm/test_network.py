@@ -11,7 +11,6 @@ from uuid import uuid4
 import pytest
 
 from connectors.abdm import crypto, network
-from connectors.abdm.fhir.kinds import HiType
 from connectors.contract import CallbackRefused
 from connectors.network import Entry, Place
 from connectors.told import Party, RecordKind, RecordsWanted
@@ -24,7 +23,7 @@ RECORD = b'{"resourceType":"Bundle","note":"' + b"x" * 70_000 + b'"}'
 
 
 def document(kind: RecordKind) -> dict[str, Any]:
-    plain = records.record(HiType(kind.value)).model_dump(exclude_none=True)
+    plain = records.record(kind).model_dump(exclude_none=True)
     return network.document_of(kind, plain, document=str(uuid4()), now=NOW, facility=CLINIC)
 
 

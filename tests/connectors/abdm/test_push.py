@@ -157,7 +157,9 @@ async def test_a_page_that_nobody_wants_any_more_lets_its_record_go() -> None:
 
 
 @pytest.mark.parametrize(
-    ("public", "nonce"), [(b"\x04" + bytes(64), ASKING.nonce), (ASKING.public, bytes(16)), (b"", ASKING.nonce)]
+    ("public", "nonce"),
+    [(b"\x04" + bytes(64), ASKING.nonce), (ASKING.public, bytes(16)), (b"", ASKING.nonce)],
+    ids=["a point off the curve", "a short nonce", "no key"],
 )
 def test_a_key_or_a_nonce_that_is_none_is_refused_before_anything_is_made(public: bytes, nonce: bytes) -> None:
     with pytest.raises(CryptoError):

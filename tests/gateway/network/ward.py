@@ -141,14 +141,14 @@ async def ward(dsn: str, folder: Path, quirks: Quirks | None = None) -> AsyncIte
         await stack.enter_async_context(Jobs(house.rooms, grace_seconds=1.0).running())
         await stack.enter_async_context(serving(house.web, listener))
         network.register(f"{url}/abdm")
-        actor = await _clinic(house)
+        actor = await clinic(house)
         features = frozenset(house.rooms.registry.connector("abdm").manifest.features)
         await begin(actor, Wish(connector="abdm", features=features, settings={"environment": "sbx"}), house.rooms)
         linked = await link_facility(actor.tenant, "abdm", FACILITY, house.rooms)
         yield Ward(house, network, texts.state.sandbox, actor, linked.service.id, url)
 
 
-async def _clinic(house: House) -> Actor:
+async def clinic(house: House) -> Actor:
     """A clinic that sends codes by SMS."""
     await house.rooms.oauth.clients.add("abdm@sbx", Client(*CLIENT))
     actor = Actor("system", "test", await house.rooms.connections.create_tenant("Lake Clinic"), EVERYTHING)

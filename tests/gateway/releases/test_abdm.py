@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from connectors.abdm.fhir import HiType
 from connectors.abdm.sandbox import FACILITY, PATIENT, create
 from connectors.abdm.simulator.artefacts import Wanted
 from connectors.abdm.simulator.clock import Clock, stamp
@@ -17,7 +16,7 @@ from connectors.abdm.simulator.linked import add
 from connectors.abdm.simulator.network import CLIENT, Network
 from connectors.abdm.simulator.quirks import Quirks
 from connectors.abdm.simulator.transfers import Asked
-from connectors.told import Identifier, Proof
+from connectors.told import Identifier, Proof, RecordKind
 from gateway import keyfiles
 from gateway.app import House, opened
 from gateway.calls import Actor
@@ -94,7 +93,7 @@ async def played(fresh_dsn: str, tmp_path: Path) -> AsyncIterator[Played]:
                 identifiers=(Identifier(Proof.ADDRESS, PATIENT),),
             ),
         )  # fmt: skip
-        handed = Handed(document=bundle(HiType.PRESCRIPTION))
+        handed = Handed(document=bundle(RecordKind.PRESCRIPTION))
         visit = Visit(connector="abdm", subject="patient-1", reference="v-1", display="Visit", documents=(handed,))
         context, _ = await keep(actor, visit, rooms)
         service = str(linked.connection.account)

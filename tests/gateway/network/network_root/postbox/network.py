@@ -136,6 +136,12 @@ def document_of(
     return {"id": document, **record}
 
 
+def compose_of(
+    kind: RecordKind, resources: Sequence[Mapping[str, Any]], *, document: str, now: datetime, facility: Party
+) -> dict[str, Any]:
+    return {"id": document, "resources": list(resources)}
+
+
 def sealed(entry: Entry, chunks: Chunks, wanted: RecordsWanted, *, place: Place) -> Body:
     return Body(entry.length, chunks)
 
