@@ -223,7 +223,7 @@ async def test_a_scan_that_comes_late_gets_no_place_since_its_app_has_given_up(a
     at_abdm.network.bridge.url = f"{at_abdm.url}/nowhere"
     share = await at_abdm.network.share_profile(ADDRESS, at_abdm.service, "A1")
     at_abdm.network.bridge.url = f"{at_abdm.url}/abdm"
-    await at_abdm.pass_time(minutes=17)
+    await at_abdm.pass_time(seconds=964)
     assert [each.status for each in at_abdm.network.tellings("/hip/patient/share")][-1] == 202
 
     async def worked_off() -> bool:
