@@ -120,6 +120,8 @@ async def _at_work(url: str, clinic: Prepared, vendor: Vendor, program: Program)
             allow = connect if takes_a_key(connector) else agree
             await allow(client, connector, subject="patient-4711", said="on paper")
             for action in connector.actions.values():
+                if action.inner:
+                    continue  # only flows of the gateway's own make it
                 given = {"connector": connector.id, "action": action.name, "purpose": sorted(action.purposes)[0]}
                 payload = payload_of(action, example_of(action.shape, optional=False))
                 bodies.append({**given, "subject": "patient-4711", "payload": payload})

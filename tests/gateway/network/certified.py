@@ -65,7 +65,9 @@ if __name__ == "__main__":
     given = orjson.loads(sys.argv[1])
     uvloop.run(
         main(
-            Settings.from_environment({}, database_url=given["dsn"], data_dir=Path(given["folder"])),
+            Settings.from_environment(
+                {}, database_url=given["dsn"], data_dir=Path(given["folder"]), public_url=given["url"]
+            ),
             given["sandboxes"], Path(given["clock"]), given["port"],
         )
     )  # fmt: skip

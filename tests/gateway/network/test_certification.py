@@ -179,6 +179,7 @@ async def trial(dsn: str, folder: Path, cast: Cast) -> AsyncIterator[Trial]:
             api_key, _ = await house.callers.create_key(actor, "test", actor.scopes, expires_at=lasts)
         command = {
             "dsn": dsn, "folder": str(folder), "sandboxes": sandboxes, "clock": str(clock_file), "port": port,
+            "url": f"http://127.0.0.1:{port}",
         }  # fmt: skip
         gateway = Gateway(orjson.dumps(command).decode(), port)
         await gateway.start()

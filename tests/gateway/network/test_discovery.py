@@ -216,3 +216,19 @@ async def test_a_profile_shared_at_the_desk_gets_a_place_and_keeps_it_for_half_a
     waiting = await desk.waiting(at_abdm.actor, at_abdm.house.rooms)
     assert [profile["name"] for _, profile in waiting] == ["Asha Rao", "Asha Rao", "Ravi Kulkarni"]
     assert at_abdm.network.faulty() == []
+
+
+@pytest.mark.parametrize("at_abdm", [Quirks(late_repeat=True)], indirect=True)
+async def test_a_scan_that_comes_late_gets_no_place_since_its_app_has_given_up(at_abdm: Ward) -> None:
+    at_abdm.network.bridge.url = f"{at_abdm.url}/nowhere"
+    share = await at_abdm.network.share_profile(ADDRESS, at_abdm.service, "A1")
+    at_abdm.network.bridge.url = f"{at_abdm.url}/abdm"
+    await at_abdm.pass_time(seconds=964)
+    assert [each.status for each in at_abdm.network.tellings("/hip/patient/share")][-1] == 202
+
+    async def worked_off() -> bool:
+        async with at_abdm.house.rooms.store.tenant(at_abdm.tenant) as session:
+            return bool(await session.fetchval("SELECT bool_and(ended = 'taken') FROM network_letters"))
+
+    await at_abdm.until(worked_off)
+    assert (share.state, at_abdm.network.heard("/on-share")) == ("timed_out", [])

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
+from gateway.flows.network import transfers
+from gateway.flows.network.transfers import OVERTAKEN
+from gateway.flows.settle import StillUnderWay
+from gateway.network.inbox import Post, named, seal
+from gateway.store import letters
 from tests.gateway.releases.clinic import HIU, NOW, Release
 
 
@@ -88,3 +95,24 @@ async def test_nothing_is_sent_after_the_deadline_and_that_is_what_is_reported(r
     assert told["complete"] is False
     assert told["entries"] == [{"context_reference": visit.reference, "arrived": False, "code": "too_late"}]
     assert (row.deadline_at, await release.pushes()) == (NOW + timedelta(minutes=20), [])
+
+
+async def test_a_request_that_overtakes_its_consent_waits_for_it_and_not_for_ever(release: Release) -> None:
+    await release.has_visits(1)
+    consent, asked = release.artefact(), release.wanted
+    before = release.heard()
+    clinic = await release.house.rooms.connections.clinic(release.tenant)
+    letter = named(clinic, before.connection, before.request_id)
+    row = letters.LetterRow(release.clock(), 0, seal(clinic, letter, Post("/consent", {}, b"{}")))
+    async with release.house.rooms.store.tenant(release.tenant) as session:
+        await letters.add(session, letter, row)
+    release.clock.move(seconds=1)
+    heard, wanted = release.heard(), asked(consent.id)
+    with pytest.raises(StillUnderWay):
+        await transfers.wanted(heard, wanted, release.house.rooms)
+    assert release.told("answer_records") == []
+    release.clock.move(seconds=OVERTAKEN.total_seconds())
+    await transfers.wanted(heard, wanted, release.house.rooms)
+    async with release.house.rooms.store.tenant(release.tenant) as session:
+        reasons = await session.fetchval("SELECT reasons FROM transfers WHERE tenant = $1", release.tenant)
+    assert "consent_missing" in str(reasons)
