@@ -95,7 +95,7 @@ async def played(fresh_dsn: str, tmp_path: Path) -> AsyncIterator[Played]:
         )  # fmt: skip
         handed = Handed(document=bundle(RecordKind.PRESCRIPTION))
         visit = Visit(connector="abdm", subject="patient-1", reference="v-1", display="Visit", documents=(handed,))
-        context, _ = await keep(actor, visit, rooms)
+        context, _ = await keep(actor, visit, rooms, link=False)
         service = str(linked.connection.account)
         block = {
             "referenceNumber": patient.network_reference, "hiType": "Prescription",
