@@ -24,6 +24,7 @@ import psutil
 import pytest
 
 from gateway.store.embedded import Embedded
+from gateway.store.errors import EmbeddedRefused
 from gateway.store.migrate import migrate
 from gateway.store.pool import Store
 
@@ -48,7 +49,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def _sweep() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         pid = folder.name.removeprefix(_PREFIX).split("-")[0]
-        with suppress(FileNotFoundError):  # a run beside this one has just ended
+        with suppress(FileNotFoundError, EmbeddedRefused):  # a run beside this one clears it, or has just ended
             if folder.stat().st_uid == os.geteuid() and pid.isdigit() and not psutil.pid_exists(int(pid)):
                 _clear(folder)
 
