@@ -16,7 +16,7 @@ from gateway.calls import Actor
 from gateway.connections import Clinic, Connections
 from gateway.errors import Conflict, NotFound
 from gateway.ids import new_id
-from gateway.records.documents import Document, Frozen, opened_part, sealed_parts
+from gateway.records.documents import Document, Frozen, contents_of, opened_part, sealed_parts
 from gateway.records.patients import NewPatient, Patient, key_of, network_reference, normal, opened, seal
 from gateway.store import patients
 from gateway.store import records as rows
@@ -251,6 +251,7 @@ def _document(row: rows.RecordRow, visit: rows.ContextRow, patient: Patient) -> 
     return Document(
         row.id, row.context, str(row.context), patient.network_reference, visit.subject, patient.reference,
         RecordKind(row.kind), row.length, row.md5, row.since, row.until, frozenset(map(Category, row.categories)),
+        contents_of(row),
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import asyncpg
 
 _LOCK_CLASS = 7304
 _CONTEXT = "id, subject, connector, lookup, sealed, created_at"
-_RECORD = "id, context, kind, length, md5, sha256, since, until, categories, created_at"
+_RECORD = "id, context, kind, length, md5, sha256, since, until, categories, created_at, contents"
 
 
 class ContextRow(NamedTuple):
@@ -38,6 +38,7 @@ class RecordRow(NamedTuple):
     until: datetime
     categories: list[str]
     created_at: datetime
+    contents: list[str]
 
 
 async def lock(connection: asyncpg.Connection, tenant: UUID) -> None:
@@ -105,7 +106,9 @@ async def newest(
 async def add(connection: asyncpg.Connection, tenant: UUID, row: RecordRow, parts: Sequence[bytes]) -> None:
     """Store a document with its sealed parts, in order."""
     await connection.execute(
-        f"INSERT INTO records (tenant, {_RECORD}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)", tenant, *row
+        f"INSERT INTO records (tenant, {_RECORD}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        tenant,
+        *row,
     )
     await connection.executemany(
         "INSERT INTO record_parts (tenant, record, number, sealed) VALUES ($1, $2, $3, $4)",

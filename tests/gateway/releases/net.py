@@ -170,8 +170,8 @@ def kind_of(document):
     return None
 
 
-def categories_of(document):
-    return frozenset()
+def contents_of(document):
+    return ()
 
 
 def dates_of(document):
