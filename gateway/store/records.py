@@ -130,6 +130,26 @@ async def of_contexts(connection: asyncpg.Connection, tenant: UUID, ids: Sequenc
     return [RecordRow(*row) for row in rows]
 
 
+async def remove_subject(connection: asyncpg.Connection, tenant: UUID, subject: UUID) -> int:
+    """Take out every visit of a patient with its documents; how many visits that were. Under the lock."""
+    await connection.execute(
+        "DELETE FROM record_parts p USING records r, care_contexts c WHERE p.tenant = $1 AND r.tenant = $1 AND c.tenant = $1 "
+        "AND p.record = r.id AND r.context = c.id AND c.subject = $2",
+        tenant,
+        subject,
+    )
+    await connection.execute(
+        "DELETE FROM records r USING care_contexts c WHERE r.tenant = $1 AND c.tenant = $1 AND r.context = c.id "
+        "AND c.subject = $2",
+        tenant,
+        subject,
+    )
+    done: str = await connection.execute(
+        "DELETE FROM care_contexts WHERE tenant = $1 AND subject = $2", tenant, subject
+    )
+    return int(done.removeprefix("DELETE "))
+
+
 async def part(connection: asyncpg.Connection, tenant: UUID, record: UUID, number: int) -> bytes | None:
     """One sealed part of a document; None behind its end."""
     sealed: bytes | None = await connection.fetchval(

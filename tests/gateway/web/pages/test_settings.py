@@ -157,7 +157,7 @@ async def test_a_vendor_that_wants_to_be_connected_again_is_told_on_its_card_unt
     holder: SignedIn, house: House, clinic: Clinic
 ) -> None:
     owner = await holder()
-    said = "It accepts what it granted no more."
+    said = "Stripe has to be connected again; every call is refused."
     assert said not in (await owner.get("/settings")).text
     connection = await house.rooms.connections.active(clinic.tenant, "payments/stripe")
     await grant_ended(connection, "revoked_there", house.rooms)
