@@ -170,8 +170,11 @@ class Network(Protocol):
     def kind_of(self, document: Mapping[str, Any]) -> RecordKind | None:
         """What kind a document is; None for none that the network knows."""
 
-    def categories_of(self, document: Mapping[str, Any]) -> frozenset[Category]:
-        """Which categories of data are in a document."""
+    def contents_of(self, document: Mapping[str, Any]) -> tuple[tuple[str, Category], ...]:
+        """Which parts are in a document, by their types, each with each category of data that it holds.
+
+        The types are the network's, never words of the document's: they stand in the ledger.
+        """
 
     def dates_of(self, document: Mapping[str, Any]) -> tuple[datetime, datetime] | None:
         """Of which time a document is: from, until; None where it does not say."""

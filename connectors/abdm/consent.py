@@ -137,7 +137,7 @@ def _artefact(consent: str, detail: Mapping[str, Any]) -> Artefact:
         since=since,
         until=until,
         erase_at=min(ends),
-        frequency=_frequency(part(permission, "frequency") or part(detail, "frequency")),
+        frequency=_frequency(permission.get("frequency")) or _frequency(detail.get("frequency")),
         created_at=instant(detail.get("createdAt")),
     )
 
@@ -165,13 +165,21 @@ def _party(found: Mapping[str, Any]) -> Party | None:
     return None if name is None else Party(name, text(found.get("name"), 200))
 
 
-def _frequency(found: Mapping[str, Any]) -> Frequency | None:
+def _frequency(found: object) -> Frequency | None:
+    """How often records may be asked for; None where that is not said, and nought says nothing: a consent is not for never."""
     if not found:
         return None
-    unit, value, repeats = _HOURS.get(str(found.get("unit")).upper()), found.get("value"), found.get("repeats", 0)
-    if unit is None or not _is_count(value) or not _is_count(repeats):
+    if not isinstance(found, Mapping):
         raise malformed()  # a bound that can't be read is not taken for none
-    return Frequency(value, unit, repeats)
+    value, repeats = found.get("value"), found.get("repeats") or 0
+    if not _is_count(value) or not _is_count(repeats):
+        raise malformed()
+    if not value and not repeats:
+        return None
+    unit = _HOURS.get(str(found.get("unit")).upper())
+    if unit is None:
+        raise malformed()
+    return Frequency(value or repeats, unit, repeats)  # no rate, and so many in all: as many at once
 
 
 def _is_count(value: object) -> TypeGuard[int]:

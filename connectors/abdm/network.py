@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 __all__ = [
     "PREFIX",
     "bridge_request",
-    "categories_of",
     "check",
     "compose_of",
+    "contents_of",
     "dates_of",
     "document_of",
     "keys_request",
@@ -91,18 +91,18 @@ def kind_of(document: Mapping[str, Any]) -> RecordKind | None:
     return hi_type(document)
 
 
-def categories_of(document: Mapping[str, Any]) -> "frozenset[Category]":
-    """Which categories of data are in a document."""
-    from connectors.abdm.fhir import contents
+def contents_of(document: Mapping[str, Any]) -> "tuple[tuple[str, Category], ...]":
+    """Which types of resource are in a document, each with each category of data that it holds."""
+    from connectors.abdm.fhir.contents import contents
 
-    return contents.categories(document)
+    return contents(document)
 
 
 def dates_of(document: Mapping[str, Any]) -> tuple[datetime, datetime] | None:
     """Of which time a document is."""
-    from connectors.abdm.fhir import contents
+    from connectors.abdm.fhir.contents import clinical_dates
 
-    return contents.clinical_dates(document)
+    return clinical_dates(document)
 
 
 def document_of(

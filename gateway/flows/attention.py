@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final, cast
 from uuid import UUID
 
 from gateway.connections import Clinic
 from gateway.errors import NotFound
 from gateway.flows.rooms import Rooms
+from gateway.network.asked import UNREPORTED
+from gateway.network.drift import DRIFTED, Fault
 from gateway.store import notices as rows
 from gateway.store import waiting
 from gateway.store.notices import NoticeRow
@@ -31,6 +33,8 @@ class Notice:
     endpoint: str | None = None
     until: datetime | None = None
     count: int = 0
+    faults: tuple[Fault, ...] = ()
+    """What is wrong at a network."""
 
 
 async def notices(tenant: UUID, rooms: Rooms) -> list[Notice]:
@@ -48,6 +52,11 @@ async def notices(tenant: UUID, rooms: Rooms) -> list[Notice]:
             notice = _refused(row, clinic)
         elif row.kind in (FAILING, OFF):
             notice = await _endpoint(row, tenant, rooms, lately=lately)
+        elif row.kind == DRIFTED:
+            notice = await _drifted(row, clinic, rooms)
+        elif row.kind == UNREPORTED and lately:
+            week = [each for each in found if rooms.clock() - each.at < _LATELY]
+            notice = _unreported(row, clinic, sum((each.kind, each.about) == (row.kind, row.about) for each in week))
         if notice is not None:
             told.append(notice)
     return told
@@ -80,11 +89,27 @@ async def _expiring(row: NoticeRow, clinic: Clinic, rooms: Rooms) -> Notice | No
 
 def _refused(row: NoticeRow, clinic: Clinic) -> Notice | None:
     """Unless the connection is gone."""
-    for connection in clinic.connections.values():
-        if connection.id == row.about:
-            count: Any = row.detail.get("count")
-            return Notice(row.kind, row.at, connector=connection.connector, count=int(count or 0))
-    return None
+    connector, count = _connector(row, clinic), cast("int | None", row.detail.get("count"))
+    return None if connector is None else Notice(row.kind, row.at, connector=connector, count=int(count or 0))
+
+
+async def _drifted(row: NoticeRow, clinic: Clinic, rooms: Rooms) -> Notice | None:
+    """Unless it was mended, or the connection is gone: what is wrong is what the last look found."""
+    connector = _connector(row, clinic)
+    facility = None if connector is None else await rooms.networks.facilities.of(clinic.tenant, connector)
+    faults = () if facility is None else tuple(Fault(code) for code in facility.faults if code in set(Fault))
+    return Notice(row.kind, row.at, connector=connector, faults=faults) if faults else None
+
+
+def _unreported(row: NoticeRow, clinic: Clinic, count: int) -> Notice | None:
+    """Unless the connection is gone."""
+    connector = _connector(row, clinic)
+    return None if connector is None else Notice(row.kind, row.at, connector=connector, count=count)
+
+
+def _connector(row: NoticeRow, clinic: Clinic) -> str | None:
+    """Whose connection a notice is about; None where that is gone."""
+    return next((each.connector for each in clinic.connections.values() if each.id == row.about), None)
 
 
 async def _endpoint(row: NoticeRow, tenant: UUID, rooms: Rooms, *, lately: bool) -> Notice | None:

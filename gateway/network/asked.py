@@ -13,6 +13,8 @@ from connectors.told import RecordsWanted
 from gateway.connections import Clinic
 from gateway.store.transfers import TransferRow
 
+UNREPORTED: Final = "records.unreported"
+"""The notice to a clinic that the network does not know how a request fared."""
 _SEALED_AS: Final = "transfer"
 
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from connectors.network import Bridge, Service
+
+DRIFTED: Final = "network.drifted"
+"""The notice to a clinic whom something that is wrong concerns."""
 
 
 class Fault(StrEnum):

@@ -26,7 +26,13 @@ class Frozen:
     content: bytes = field(repr=False)
     since: datetime
     until: datetime
-    categories: frozenset[Category]
+    contents: tuple[tuple[str, Category], ...]
+    """Which parts it has, by their types, each with each category of data that it holds."""
+
+    @property
+    def categories(self) -> frozenset[Category]:
+        """Which categories of data are in it."""
+        return frozenset(category for _, category in self.contents)
 
     def row(self, record: UUID, context: UUID, at: datetime) -> RecordRow:
         """Its row, without its bytes."""
@@ -34,6 +40,7 @@ class Frozen:
             record, context, str(self.kind), len(self.content),
             hashlib.md5(self.content, usedforsecurity=False).hexdigest(),  # the network's own checksum; GCM proves more
             hashlib.sha256(self.content).digest(), self.since, self.until, sorted(map(str, self.categories)), at,
+            [f"{part} {category}" for part, category in self.contents],
         )  # fmt: skip
 
 
@@ -55,6 +62,14 @@ class Document:
     since: datetime
     until: datetime
     categories: frozenset[Category]
+    contents: tuple[tuple[str, Category], ...]
+    """None of one that was kept when they were not written down."""
+
+
+def contents_of(row: RecordRow) -> tuple[tuple[str, Category], ...]:
+    """Which parts a document has, each with each category of data that it holds."""
+    pairs = (each.rsplit(" ", 1) for each in row.contents)
+    return tuple((part, Category(category)) for part, category in pairs)
 
 
 def sealed_parts(clinic: Clinic, record: UUID, content: bytes) -> Iterator[bytes]:

@@ -16,9 +16,9 @@ from gateway.calls import Actor
 from gateway.connections import Clinic, Connections
 from gateway.errors import Conflict, NotFound
 from gateway.ids import new_id
-from gateway.records.documents import Document, Frozen, opened_part, sealed_parts
+from gateway.records.documents import Document, Frozen, contents_of, opened_part, sealed_parts
 from gateway.records.patients import NewPatient, Patient, key_of, network_reference, normal, opened, seal
-from gateway.store import patients
+from gateway.store import links, patients
 from gateway.store import records as rows
 from gateway.store.pool import Store
 from gateway.subjects import Subjects
@@ -106,6 +106,18 @@ class Records:
             if not await patients.remove(connection, actor.tenant, subject):
                 raise NotFound("nobody is registered under this pseudonym")
 
+    async def erase_within(self, connection: asyncpg.Connection, tenant: UUID, subject: UUID) -> int:
+        """Destroy all that lies here of a subject's, in the transaction of an erasure; how many visits that were.
+
+        Consents and what is under way under one go with Artefacts.erase_within, in the same transaction.
+        """
+        await rows.lock(connection, tenant)  # a visit that is being kept is there before, or finds nobody registered
+        await links.lock(connection, tenant, subject)
+        await links.remove_subject(connection, tenant, subject)
+        visits = await rows.remove_subject(connection, tenant, subject)
+        await patients.remove(connection, tenant, subject)
+        return visits
+
     async def keep(self, actor: Actor, new: NewContext, also: Also | None = None) -> tuple[Context, list[UUID]]:
         """Keep a visit's documents, for a new visit or one that is kept already; the ids of the new documents.
 
@@ -117,10 +129,10 @@ class Records:
         tenant, clinic, now = actor.tenant, await self._connections.clinic(actor.tenant), self._clock()
         subject = await self._subjects.pseudonym(tenant, new.subject, keyed=clinic)
         async with self._store.tenant(tenant) as connection:
+            await rows.lock(connection, tenant)
             if await patients.find(connection, tenant, subject) is None:
                 raise NotFound("this patient is not registered", fix="PUT /v1/patients registers them.")
             lookup = _lookup(clinic, new.connector, new.reference)
-            await rows.lock(connection, tenant)
             row = await rows.under(connection, tenant, lookup)
             if row is None:
                 row = _new_row(clinic, new, subject, lookup, now)
@@ -251,6 +263,7 @@ def _document(row: rows.RecordRow, visit: rows.ContextRow, patient: Patient) -> 
     return Document(
         row.id, row.context, str(row.context), patient.network_reference, visit.subject, patient.reference,
         RecordKind(row.kind), row.length, row.md5, row.since, row.until, frozenset(map(Category, row.categories)),
+        contents_of(row),
     )  # fmt: skip
 
 

@@ -92,6 +92,27 @@ _REFUSED = f"{_REFUSED_COLUMNS} FROM refusals d"
 _NEWEST_FOUND = "ORDER BY f.at DESC, f.id DESC"
 
 
+class Deed(NamedTuple):
+    """What is done about whom, by which action."""
+
+    connector: str
+    action: str
+    subject: UUID
+
+
+async def is_under_way(connection: asyncpg.Connection, tenant: UUID, deed: Deed, since: datetime) -> bool:
+    """Whether something of this kind has its intent since then, and no outcome yet."""
+    found: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT 1 FROM disclosures d WHERE d.tenant = $1 AND d.connector = $2 AND d.action = $3 "
+        "AND d.subject = $4 AND d.at >= $5 AND NOT EXISTS "
+        "(SELECT 1 FROM outcomes o WHERE o.tenant = d.tenant AND o.disclosure = d.id))",
+        tenant,
+        *deed,
+        since,
+    )
+    return found
+
+
 async def search(connection: asyncpg.Connection, tenant: UUID, wanted: Search) -> list[FoundRow]:
     """Disclosures, newest first."""
     if wanted.through is not None and wanted.subject is None:

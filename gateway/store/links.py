@@ -287,6 +287,12 @@ async def forget_all(connection: asyncpg.Connection, tenant: UUID, connector: st
         await connection.execute(f"DELETE FROM {table} WHERE tenant = $1 AND connector = $2", tenant, connector)
 
 
+async def remove_subject(connection: asyncpg.Connection, tenant: UUID, subject: UUID) -> None:
+    """Take out all of a patient: first what a letter of the network's is still about, which then brings nothing back."""
+    for table in ("network_requests", "link_tokens", "link_attempts", "links"):
+        await connection.execute(f"DELETE FROM {table} WHERE tenant = $1 AND subject = $2", tenant, subject)
+
+
 async def purge(connection: asyncpg.Connection, tenant: UUID, before: datetime) -> int:
     """Take out attempts and requests that nothing waits for any more; says how many."""
     first: str = await connection.execute("DELETE FROM link_attempts WHERE tenant = $1 AND at < $2", tenant, before)

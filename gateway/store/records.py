@@ -11,7 +11,7 @@ import asyncpg
 
 _LOCK_CLASS = 7304
 _CONTEXT = "id, subject, connector, lookup, sealed, created_at"
-_RECORD = "id, context, kind, length, md5, sha256, since, until, categories, created_at"
+_RECORD = "id, context, kind, length, md5, sha256, since, until, categories, created_at, contents"
 
 
 class ContextRow(NamedTuple):
@@ -38,6 +38,7 @@ class RecordRow(NamedTuple):
     until: datetime
     categories: list[str]
     created_at: datetime
+    contents: list[str]
 
 
 async def lock(connection: asyncpg.Connection, tenant: UUID) -> None:
@@ -105,7 +106,9 @@ async def newest(
 async def add(connection: asyncpg.Connection, tenant: UUID, row: RecordRow, parts: Sequence[bytes]) -> None:
     """Store a document with its sealed parts, in order."""
     await connection.execute(
-        f"INSERT INTO records (tenant, {_RECORD}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)", tenant, *row
+        f"INSERT INTO records (tenant, {_RECORD}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        tenant,
+        *row,
     )
     await connection.executemany(
         "INSERT INTO record_parts (tenant, record, number, sealed) VALUES ($1, $2, $3, $4)",
@@ -125,6 +128,26 @@ async def of_contexts(connection: asyncpg.Connection, tenant: UUID, ids: Sequenc
         f"SELECT {_RECORD} FROM records WHERE tenant = $1 AND context = ANY ($2) ORDER BY id", tenant, list(ids)
     )
     return [RecordRow(*row) for row in rows]
+
+
+async def remove_subject(connection: asyncpg.Connection, tenant: UUID, subject: UUID) -> int:
+    """Take out every visit of a patient with its documents; how many visits that were. Under the lock."""
+    await connection.execute(
+        "DELETE FROM record_parts p USING records r, care_contexts c WHERE p.tenant = $1 AND r.tenant = $1 AND c.tenant = $1 "
+        "AND p.record = r.id AND r.context = c.id AND c.subject = $2",
+        tenant,
+        subject,
+    )
+    await connection.execute(
+        "DELETE FROM records r USING care_contexts c WHERE r.tenant = $1 AND c.tenant = $1 AND r.context = c.id "
+        "AND c.subject = $2",
+        tenant,
+        subject,
+    )
+    done: str = await connection.execute(
+        "DELETE FROM care_contexts WHERE tenant = $1 AND subject = $2", tenant, subject
+    )
+    return int(done.removeprefix("DELETE "))
 
 
 async def part(connection: asyncpg.Connection, tenant: UUID, record: UUID, number: int) -> bytes | None:

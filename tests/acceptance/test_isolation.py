@@ -198,7 +198,7 @@ async def _recorded(served: Served, operator: Actor) -> str:
         operator,
         NewPatient(subject="patient-4711", name="Asha Rao", gender="F", year_of_birth=1988, identifiers=(mobile,)),
     )
-    document = Frozen(RecordKind.PRESCRIPTION, b"{}", at, at, frozenset({Category.MEDICATION}))
+    document = Frozen(RecordKind.PRESCRIPTION, b"{}", at, at, (("MedicationRequest", Category.MEDICATION),))
     visit = NewContext(
         connector="abdm", subject="patient-4711", reference="visit-1", display="Visit", documents=(document,)
     )

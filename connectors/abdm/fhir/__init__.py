@@ -8,7 +8,7 @@ records    the models, one for each type         clinical_dates  from when to wh
 
 from connectors.abdm.fhir.composed import compose
 from connectors.abdm.fhir.conformance import check
-from connectors.abdm.fhir.contents import categories, clinical_dates
+from connectors.abdm.fhir.contents import categories, clinical_dates, contents
 from connectors.abdm.fhir.document import document
 from connectors.abdm.fhir.kinds import hi_type
 from connectors.abdm.fhir.people import Facility
@@ -24,6 +24,7 @@ __all__ = [
     "check",
     "clinical_dates",
     "compose",
+    "contents",
     "document",
     "hi_type",
 ]

@@ -49,6 +49,7 @@ _OF: Final[Mapping[str, frozenset[Category]]] = {
     "ServiceRequest": _CLINICAL,
     "Specimen": _RESULT,
 }
+_OTHER: Final = "other"
 _ELSE: Final = _WRITTEN
 """What an unknown resource is taken for: the kinds that clinics are most careful with."""
 _BY_PART: Final[Mapping[str, Mapping[str, Category]]] = {
@@ -61,19 +62,29 @@ _WORDS: Final = frozenset(
 """Elements that hold what somebody wrote, at the top of a resource."""
 
 
-def categories(bundle: object) -> frozenset[Category]:
-    """The kinds of data that a document holds, by its resources."""
-    found: set[Category] = set()
+def contents(bundle: object) -> tuple[tuple[str, Category], ...]:
+    """Each type of resource in a document with each kind of data that it holds, in order, once; no word of the document's own.
+
+    A type that is not one of ours is called `other`: whoever wrote the document wrote its name.
+    """
+    found: set[tuple[str, Category]] = set()
     for resource in _resources(bundle):
         kind = resource.get("resourceType")
-        named = kind if isinstance(kind, str) else ""
-        found |= _OF.get(named, _ELSE)
-        found |= {category for part, category in _BY_PART.get(named, {}).items() if part in resource}
-        if _WORDS & resource.keys() or any(
-            "text" in each for each in parts(resource, "section") if isinstance(each, dict)
-        ):
-            found.add(Category.FREE_TEXT)
-    return frozenset(found)
+        named = kind if isinstance(kind, str) and kind in _OF else _OTHER
+        found |= {(named, category) for category in _held(resource, named)}
+    return tuple(sorted(found))
+
+
+def categories(bundle: object) -> frozenset[Category]:
+    """The kinds of data that a document holds, by its resources."""
+    return frozenset(category for _, category in contents(bundle))
+
+
+def _held(resource: Mapping[str, Any], named: str) -> Iterator[Category]:
+    yield from _OF.get(named, _ELSE)
+    yield from (category for part, category in _BY_PART.get(named, {}).items() if part in resource)
+    if _WORDS & resource.keys() or any("text" in each for each in parts(resource, "section") if isinstance(each, dict)):
+        yield Category.FREE_TEXT
 
 
 def clinical_dates(bundle: object) -> tuple[datetime, datetime] | None:

@@ -13,8 +13,8 @@ from scopes.field import Unfit
 
 _FIRST_YEAR, _LAST_YEAR = 1900, 2199
 _FEW, _MANY = 500, 20_000
-LARGEST_FILE: Final = 20_000_000
-"""Characters of base64, so 15 MB: a push is one page, and the other side has twenty minutes."""
+LARGEST_FILE: Final = 70_000_000
+"""Characters of base64, so 50 MiB: a push is one page, and the other side has twenty minutes."""
 
 
 class MediaType(StrEnum):

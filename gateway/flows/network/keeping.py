@@ -142,4 +142,4 @@ def _kept(document: Mapping[str, Any], network: Network) -> Frozen:
         raise InvalidRequest(faults=[Fault("document", "is of no kind that the network knows")])
     if dates is None:
         raise InvalidRequest(faults=[Fault("document", "does not say of which time it is")])
-    return Frozen(kind, orjson.dumps(document), *dates, network.categories_of(document))
+    return Frozen(kind, orjson.dumps(document), *dates, network.contents_of(document))

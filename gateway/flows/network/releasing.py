@@ -180,7 +180,9 @@ async def intent_of(errand: Errand, basis: Basis, step: Step, decision: Allowed 
 
 
 def _with(fields: Minimized, document: Document) -> Minimized:
-    """What leaves with the document in it: the categories of what it holds, and which bytes they are, never a value."""
+    """What leaves with the document in it: the kinds of its parts with their categories, and which bytes, never a value."""
     held = {"id": str(document.id), "digest": document.digest, "length": document.length}
-    holds = tuple(("document", category) for category in sorted(document.categories or {Category.CLINICAL}))
+    holds = tuple((f"document.{part}", category) for part, category in document.contents)
+    if not holds:
+        holds = tuple(("document", category) for category in sorted(document.categories or {Category.CLINICAL}))
     return replace(fields, values={**fields.values, "document": held}, sent=(*fields.sent, *holds))

@@ -14,6 +14,7 @@ from gateway.flows.rooms import Rooms
 from gateway.ids import new_id
 from gateway.log import Log
 from gateway.network.artefacts import Held
+from gateway.network.asked import UNREPORTED
 from gateway.store import notices
 from gateway.store import transfers as rows
 from gateway.store.transfers import EntryRow, EntryState, State, TransferRow
@@ -21,7 +22,6 @@ from gateway.store.transfers import EntryRow, EntryState, State, TransferRow
 log = Log("gateway.transfers")
 
 PATIENCE: Final = timedelta(hours=24)
-UNREPORTED: Final = "records.unreported"
 _ACTION: Final = "report_transfer"
 NOTHING: Final = "nothing_here"
 ENDED: Final = "consent_ended"

@@ -19,7 +19,7 @@ from gateway.errors import Conflict, GatewayError, Unavailable
 from gateway.flows.rooms import Rooms
 from gateway.ids import new_id
 from gateway.log import Log
-from gateway.network.drift import MEND, WHAT, WHO, Drift, Fault, Who, compare
+from gateway.network.drift import DRIFTED, MEND, WHAT, WHO, Drift, Fault, Who, compare
 from gateway.network.lines import Line
 from gateway.network.sessions import LockedOut
 from gateway.store import network as rows
@@ -27,7 +27,6 @@ from gateway.store import notices
 
 log = Log("gateway.bridge")
 
-DRIFTED: Final = "network.drifted"
 _EVERY: Final = timedelta(days=1)
 _SOON: Final = timedelta(minutes=55)
 

@@ -11,6 +11,8 @@ from connectors.registry import Connector
 from gateway.connections import Clinic
 from gateway.errors import InvalidRequest, NotFound
 from gateway.flows.attention import Notice, notices, waiting_messages
+from gateway.network.asked import UNREPORTED
+from gateway.network.drift import DRIFTED, MEND, WHAT
 from gateway.tallies import ConnectorDays, Period
 from gateway.web import sketch, words
 from gateway.web.dress import moment
@@ -159,10 +161,27 @@ def _told(notice: Notice, visit: Visit) -> dict[str, Any] | None:
             "If the secret was changed there, add the new one."
         )
         return _line(notice, text, f"/settings/integrations/{notice.connector}", "Look at its callback")
+    if notice.kind == DRIFTED:
+        said = " ".join(f"{WHAT[fault]} {MEND[fault]}" for fault in notice.faults)
+        text = f"{name}: until this is mended, some of what the network says does not arrive, or is not taken. {said}"
+        return _line(notice, text, f"/settings/integrations/{notice.connector}", "Look at the network")
+    if notice.kind == UNREPORTED:
+        link = f"/settings/integrations/{notice.connector}"
+        return _line(notice, _unreported(notice.count, name), link, "Look at the network")
     if notice.kind == OFF:
         text = f"The webhook endpoint of {name} was switched off; what happens waits for it until it is resumed."
         return _line(notice, text, "/vendor", "Look at the endpoint")
     return _line(notice, f"The webhook endpoint of {name} keeps failing.", "/vendor", "Look at the endpoint")
+
+
+def _unreported(count: int, name: str) -> str:
+    """That a network does not know how requests for records fared."""
+    what = "a request for records" if count == 1 else f"{count} requests for records"
+    return (
+        f"{name} did not take the report of how {what} fared, for a day. Nothing was lost, and nothing is sent again: the "
+        "disclosure log says what arrived. If whoever asked has seen nothing, let them ask anew; if this goes on, tell the "
+        "gateway's operator."
+    )
 
 
 def _line(notice: Notice, text: str, link: str, link_text: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from connectors.abdm.fhir import categories, clinical_dates, hi_type
+from connectors.abdm.fhir import categories, clinical_dates, contents, hi_type
 from connectors.abdm.fhir.kinds import CODES, RECORDS, TEXTS
 from connectors.told import RecordKind
 from scopes.field import shape_of
@@ -71,6 +71,26 @@ def test_a_document_holds_no_kind_of_data_that_its_record_does_not_name(kind: Re
     named = shape_of(type(record(kind))).categories
     # A file may hold whatever was written into it, so it is taken for free text as well.
     assert categories(bundle(kind)) - {Category.FREE_TEXT, Category.LOCATION} <= named | {Category.OPERATIONAL}
+
+
+def test_what_a_document_holds_is_said_type_by_type() -> None:
+    said = contents(bundle(RecordKind.PRESCRIPTION))
+    assert {
+        ("MedicationRequest", Category.MEDICATION),
+        ("Patient", Category.IDENTITY),
+        ("Binary", Category.CLINICAL),
+    } <= {*said}
+    assert list(said) == sorted(set(said))
+
+
+@pytest.mark.parametrize("kind", RecordKind)
+def test_no_word_of_a_document_s_own_stands_among_what_it_holds(kind: RecordKind) -> None:
+    document = bundle(kind)
+    before = {part for part, _ in contents(document)}
+    for number, entry in enumerate(document["entry"]):
+        entry["resource"]["id"] = entry["resource"]["status"] = f"Asha-{number}"
+    document["entry"].append({"resource": {"resourceType": "Asha Rao", "contained": [{"resourceType": ["Asha"]}]}})
+    assert {part for part, _ in contents(document)} == before | {"other"}
 
 
 def test_an_unknown_resource_is_taken_for_what_clinics_are_most_careful_with() -> None:

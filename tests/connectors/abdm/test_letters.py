@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from connectors.abdm import callbacks
 from connectors.contract import CallbackRefused
 from connectors.review import recordings
-from connectors.told import ArtefactStatus, ConsentTold, Linked, LinkTokenCame, RecordsWanted, Sought, Told
+from connectors.told import ArtefactStatus, ConsentTold, Frequency, Linked, LinkTokenCame, RecordsWanted, Sought, Told
 from tests.connectors.abdm.played import ABDM
 
 LETTERS = recordings(ABDM, "letters")
@@ -125,12 +125,50 @@ def test_a_consent_without_one_of_its_bounds_is_refused(gone: tuple[str, ...]) -
         read(CONSENT, body)
 
 
-def test_a_consent_whose_frequency_cannot_be_read_is_refused_and_not_taken_for_boundless() -> None:
-    for frequency in ({"unit": "FORTNIGHT", "value": 1, "repeats": 0}, {"unit": "DAY", "value": -1}, {"unit": "DAY"}):
-        body = recorded(CONSENT)
-        body["notification"]["consentDetail"]["permission"]["frequency"] = frequency
-        with pytest.raises(CallbackRefused):
-            read(CONSENT, body)
+@pytest.mark.parametrize("frequency", [
+    {"unit": "FORTNIGHT", "value": 1, "repeats": 0}, {"unit": "DAY", "value": -1}, {"unit": "DAY"},
+    {"unit": "DAY", "value": 0, "repeats": -1}, {"unit": "DAY", "value": 1, "repeats": "many"},
+    {"value": 0, "repeats": 3}, "DAILY", ["DAY", 1], 1, True,
+])  # fmt: skip
+def test_a_consent_whose_frequency_cannot_be_read_is_refused_and_not_taken_for_boundless(frequency: Any) -> None:
+    with pytest.raises(CallbackRefused):
+        _frequency_of(frequency)
+
+
+# The units are the five of the network's own list (accessMode and frequency of a permission).
+@pytest.mark.parametrize(
+    ("unit", "hours"), [("HOUR", 1), ("DAY", 24), ("WEEK", 168), ("MONTH", 730), ("YEAR", 8760), ("day", 24)]
+)
+@pytest.mark.parametrize("beside", [False, True], ids=["in the permission", "beside it"])
+def test_a_frequency_bounds_a_consent_wherever_it_stands(unit: str, hours: int, beside: bool) -> None:
+    assert _frequency_of({"unit": unit, "value": 2, "repeats": 5}, beside=beside) == Frequency(2, hours, 5)
+    assert _frequency_of({"unit": unit, "value": 1, "repeats": None}, beside=beside) == Frequency(1, hours, 0)
+
+
+@pytest.mark.parametrize("unsaid", [
+    None, {}, 0, {"unit": "HOUR", "value": 0, "repeats": 0}, {"unit": "DAY", "value": 0}, {"unit": None, "value": 0},
+])  # fmt: skip
+@pytest.mark.parametrize("beside", [False, True], ids=["in the permission", "beside it"])
+def test_a_frequency_that_is_not_said_or_nought_is_none_and_never_means_never(unsaid: Any, beside: bool) -> None:
+    assert _frequency_of(unsaid, beside=beside) is None
+    assert _frequency_of(..., beside=beside) is None
+
+
+def test_so_many_in_all_without_a_rate_is_so_many_at_once() -> None:
+    assert _frequency_of({"unit": "DAY", "value": 0, "repeats": 3}) == Frequency(3, 24, 3)
+
+
+def _frequency_of(said: Any, *, beside: bool = False) -> Frequency | None:
+    """What becomes of a frequency, in the permission or beside it; of none, where `...` is said."""
+    body = recorded(CONSENT)
+    detail = body["notification"]["consentDetail"]
+    detail["permission"].pop("frequency", None)
+    if said is not ...:
+        (detail if beside else detail["permission"])["frequency"] = said
+    told = read(CONSENT, body)
+    assert isinstance(told, ConsentTold)
+    assert told.artefact is not None
+    return told.artefact.frequency
 
 
 def test_of_two_ends_of_a_consent_the_earlier_one_holds() -> None:

@@ -32,7 +32,7 @@ def test_a_plain_record_of_each_kind_becomes_a_document_that_fits_and_says_what_
     made = document(kind)
     assert network.check(made) == []
     assert network.kind_of(made) is kind
-    assert Category.IDENTITY in network.categories_of(made)
+    assert ("Patient", Category.IDENTITY) in network.contents_of(made)
     assert network.dates_of(made) is not None
     assert CLINIC.id in json.dumps(made)
 

@@ -9,8 +9,8 @@ import pytest
 
 from gateway import metrics
 from gateway.connections import OPERATOR
-from gateway.flows.network.watching import DRIFTED, look, standing_of, watch
-from gateway.network.drift import MEND, WHAT, Fault
+from gateway.flows.network.watching import look, standing_of, watch
+from gateway.network.drift import DRIFTED, MEND, WHAT, Fault
 from gateway.store import network as rows
 from tests.gateway.listener import until, working
 from tests.gateway.network.conftest import OpenMore

@@ -21,6 +21,7 @@ from tests.gateway.house import Clinic, connected
 JUNE = datetime(2026, 6, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 MOBILE = Identifier(Proof.MOBILE, "+919812345678")
+CONTENTS = (("MedicationRequest", Category.MEDICATION), ("Patient", Category.IDENTITY))
 ADDRESS = Identifier(Proof.ADDRESS, "asha@abdm")
 
 
@@ -29,7 +30,7 @@ def patient(subject: str = "patient-1", *identifiers: Identifier, name: str = "A
 
 
 def frozen(content: bytes = b'{"resourceType":"Bundle"}', kind: RecordKind = RecordKind.PRESCRIPTION) -> Frozen:
-    return Frozen(kind, content, JUNE, JUNE + DAY, frozenset({Category.MEDICATION, Category.IDENTITY}))
+    return Frozen(kind, content, JUNE, JUNE + DAY, CONTENTS)
 
 
 def visit(*documents: Frozen, subject: str = "patient-1", reference: str = "visit-1") -> NewContext:
@@ -109,6 +110,14 @@ async def test_what_was_kept_is_what_is_read_however_long(house: House, clinic: 
     [row] = await house.rooms.records.documents_of(clinic.tenant, context.id)
     assert (row.length, row.sha256) == (len(content), hashlib.sha256(content).digest())
     assert row.md5 == hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+async def test_what_a_document_holds_is_kept_beside_it(house: House, clinic: Clinic) -> None:
+    await house.rooms.records.register(clinic.actor, patient())
+    names = await names_of(house, clinic, await kept(house, clinic, visit()))
+    [found] = await house.rooms.records.documents(clinic.tenant, names, frozenset(RecordKind), JUNE, JUNE)
+    assert found.contents == CONTENTS
+    assert found.categories == {Category.MEDICATION, Category.IDENTITY}
 
 
 async def test_a_part_opens_in_its_own_place_only(house: House, clinic: Clinic) -> None:

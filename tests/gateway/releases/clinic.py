@@ -49,6 +49,7 @@ from tests.gateway.releases.net import CONNECTOR, write_network
 NOW = datetime(2027, 1, 4, 9, tzinfo=UTC)
 DAY = timedelta(days=1)
 TAKEN = answer(202, b"{}")
+CONTENTS = (("MedicationRequest", Category.MEDICATION), ("Patient", Category.IDENTITY))
 HIU = Party("hiu-1", "City Hospital")
 
 
@@ -102,12 +103,7 @@ class Release:
         for _ in range(count):
             number = len(self.visits) + len(found)
             content = [b'{"resourceType":"Bundle","id":"%d.%d"}' % (number, part) for part in range(documents)]
-            frozen = tuple(
-                Frozen(
-                    RecordKind.PRESCRIPTION, each, at, until or at, frozenset({Category.MEDICATION, Category.IDENTITY})
-                )
-                for each in content
-            )
+            frozen = tuple(Frozen(RecordKind.PRESCRIPTION, each, at, until or at, CONTENTS) for each in content)
             visit = NewContext(
                 connector=CONNECTOR, subject="patient-1", reference=f"visit-{number}", display="Visit", documents=frozen
             )

@@ -170,8 +170,8 @@ def kind_of(document):
     return None
 
 
-def categories_of(document):
-    return frozenset()
+def contents_of(document):
+    return ()
 
 
 def dates_of(document):
@@ -179,6 +179,10 @@ def dates_of(document):
 
 
 def document_of(kind, record, *, document, now, facility):
+    return {}
+
+
+def compose_of(kind, resources, *, document, now, facility):
     return {}
 
 

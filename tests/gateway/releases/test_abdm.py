@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -48,7 +48,22 @@ class Played:
     network: Network
     actor: Actor
     service: str
-    reference: str
+    references: list[str] = field(default_factory=list)
+
+    async def visited(self) -> None:
+        """The patient has one more visit, with a prescription, which is linked."""
+        rooms, name = self.house.rooms, f"v-{len(self.references)}"
+        handed = Handed(document=bundle(RecordKind.PRESCRIPTION))
+        visit = Visit(connector="abdm", subject="patient-1", reference=name, display="Visit", documents=(handed,))
+        context, _ = await keep(self.actor, visit, rooms, link=False)
+        patient = await rooms.records.patient(self.actor.tenant, context.subject)
+        assert patient is not None
+        block = {
+            "referenceNumber": patient.network_reference, "hiType": "Prescription",
+            "careContexts": [{"referenceNumber": context.network_reference, "display": "Visit"}],
+        }  # fmt: skip
+        add(self.network, self.network.patient(PATIENT), self.service, block)
+        self.references.append(context.network_reference)
 
     async def consented(self) -> str:
         """The patient consents to everything of the last month."""
@@ -86,24 +101,17 @@ async def played(fresh_dsn: str, tmp_path: Path) -> AsyncIterator[Played]:
         await rooms.connections.grant(
             actor, linked.connection.id, grant, lambda name: rooms.registry.connectors[name].manifest
         )
-        patient = await rooms.records.register(
+        await rooms.records.register(
             actor,
             NewPatient(
                 subject="patient-1", name="Asha Rao", gender="F", year_of_birth=1984,
                 identifiers=(Identifier(Proof.ADDRESS, PATIENT),),
             ),
         )  # fmt: skip
-        handed = Handed(document=bundle(RecordKind.PRESCRIPTION))
-        visit = Visit(connector="abdm", subject="patient-1", reference="v-1", display="Visit", documents=(handed,))
-        context, _ = await keep(actor, visit, rooms, link=False)
-        service = str(linked.connection.account)
-        block = {
-            "referenceNumber": patient.network_reference, "hiType": "Prescription",
-            "careContexts": [{"referenceNumber": context.network_reference, "display": "Visit"}],
-        }  # fmt: skip
-        add(network, network.patient(PATIENT), service, block)
+        played = Played(house, network, actor, str(linked.connection.account))
+        await played.visited()
         async with working(house):
-            yield Played(house, network, actor, service, context.network_reference)
+            yield played
 
 
 @pytest.mark.timeout(120)
@@ -112,13 +120,16 @@ async def test_an_hiu_opens_the_record_and_the_network_hears_that_it_arrived(pla
     transfer = await played.network.request_records(consent)
     await played.network.until(lambda: bool(transfer.statuses), 40)
     [received] = transfer.entries
-    assert (received.reference, received.hi_type) == (played.reference, "Prescription")
-    assert transfer.statuses == {played.reference: "OK"}
+    assert (received.reference, received.hi_type) == (played.references[0], "Prescription")
+    assert transfer.statuses == {played.references[0]: "OK"}
     assert [fault.what for fault in transfer.faults] == []
     entries = await entries_of(played.house, played.actor.tenant)
     [intent] = [each for each in entries if each["kind"] == "intent" and each["action"] == "push_record"]
     assert intent["recipient"]["id"] == HIU
-    assert {category for _, category, *_ in intent["fields"]} >= {"medication", "identity", "clinical"}
+    said = {(path, category) for path, category, *_ in intent["fields"]}
+    assert said >= {
+        ("document.MedicationRequest", "medication"), ("document.Patient", "identity"), ("document.Binary", "clinical"),
+    }  # fmt: skip
 
 
 @pytest.mark.timeout(120)
@@ -133,3 +144,33 @@ async def test_a_consent_that_was_revoked_releases_nothing_to_an_hiu_that_asks_a
     entries = await entries_of(played.house, played.actor.tenant)
     assert [each["state"] for each in entries if each["kind"] == "consent"] == ["given", "withdrawn"]
     assert not [each for each in entries if each["kind"] == "intent" and each["action"] == "push_record"]
+
+
+@pytest.mark.timeout(180)
+async def test_a_patient_who_revokes_while_30_records_are_sent_stops_the_rest_and_nothing_comes_after_it(
+    played: Played,
+) -> None:
+    network = played.network
+    for _ in range(29):
+        await played.visited()
+    consent = await played.consented()
+    transfer = await network.request_records(consent)
+    await network.until(lambda: len(transfer.entries) >= 5, 60)
+    await network.revoke(consent)
+    await network.until(lambda: len(network.heard(ON_NOTIFY)) == 2, 60)
+    arrived = [each.reference for each in transfer.entries]
+    await network.until(lambda: bool(transfer.statuses), 60)
+    assert [each.reference for each in transfer.entries] == arrived, "something came after the end was acknowledged"
+    assert 5 <= len(arrived) < 30
+    assert transfer.state == "FAILED"
+    assert {name for name, status in transfer.statuses.items() if status == "OK"} == set(arrived)
+    assert set(transfer.statuses) == set(played.references)
+    entries = await entries_of(played.house, played.actor.tenant)
+    [end] = [each["index"] for each in entries if each["kind"] == "consent" and each["state"] == "withdrawn"]
+    pushed = [each["index"] for each in entries if each["kind"] == "intent" and each["action"] == "push_record"]
+    outcomes = {each["intent"]: each["outcome"] for each in entries if each["kind"] == "outcome"}
+    assert [outcomes[each] for each in pushed] == ["accepted"] * len(arrived)
+    assert max(pushed) < end
+    refused = [each["index"] for each in entries if each["kind"] == "refusal"]
+    assert len(refused) == 30 - len(arrived)
+    assert min(refused) > end

@@ -49,7 +49,9 @@ async def test_an_intent_says_to_whom_and_what_kind_of_data_and_no_value(release
         "name": HIU.name, "id": HIU.id, "role": "independent_controller", "country": "IN",
     }  # fmt: skip
     assert intent["endpoint"] == {"host": "127.0.0.1", "regions": ["IN"]}
-    assert {tuple(field) for field in intent["fields"]} >= {("document", "medication"), ("document", "identity")}
+    assert {tuple(field) for field in intent["fields"]} >= {
+        ("document.MedicationRequest", "medication"), ("document.Patient", "identity"),
+    }  # fmt: skip
     assert intent["consent"] == str((await release.held(artefact)).id)
     assert intent["call"] == str(transfer)
     assert intent["purpose"] == "CAREMGT"

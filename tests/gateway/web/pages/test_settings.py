@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from connectors.network import Service
 from gateway.app import House
 from gateway.calls import Actor
 from gateway.demo import EVERYTHING
@@ -16,13 +17,18 @@ from gateway.errors import Refused
 from gateway.flows.agree import Terms as Signed
 from gateway.flows.agree import agree
 from gateway.flows.broker import broker
-from gateway.flows.connect import Wish, connect
+from gateway.flows.connect import Wish, begin, connect
 from gateway.flows.expiring import tell_of_expiring
 from gateway.flows.inbound import alarm
+from gateway.flows.network import watching
 from gateway.flows.tokens import grant_ended
+from gateway.ids import new_id
+from gateway.network.asked import UNREPORTED
+from gateway.network.drift import Fault
 from gateway.people import Role
 from gateway.people.sessions import form_token
 from gateway.store import notices
+from gateway.store.network import OwnedRow
 from gateway.webhooks.endpoint import NewEndpoint, Recipient, Status, Why
 from scopes.agreement import AgreementKind
 from scopes.vocabulary import ConnectionState, Purpose
@@ -151,7 +157,7 @@ async def test_a_vendor_that_wants_to_be_connected_again_is_told_on_its_card_unt
     holder: SignedIn, house: House, clinic: Clinic
 ) -> None:
     owner = await holder()
-    said = "The vendor accepts what it granted no more; every call is refused. Connect it again."
+    said = "Stripe has to be connected again; every call is refused."
     assert said not in (await owner.get("/settings")).text
     connection = await house.rooms.connections.active(clinic.tenant, "payments/stripe")
     await grant_ended(connection, "revoked_there", house.rooms)
@@ -184,6 +190,58 @@ async def test_the_messages_that_wait_are_counted_for_who_may_see_calls(
     async with house.rooms.store.tenant(clinic.tenant) as connection:
         await connection.execute("UPDATE waiting_calls SET state = 'carried' WHERE tenant = $1", clinic.tenant)
     assert "until quiet hours end" not in (await owner.get("/settings")).text
+
+
+async def at_a_network(house: House, clinic: Clinic) -> OwnedRow:
+    """The clinic's facility at ABDM, claimed as the operator does it."""
+    rooms, actor = house.rooms, clinic.actor
+    wish = Wish(connector="abdm", features=frozenset({"records"}), settings={"environment": "sbx"})
+    connection = (await begin(actor, wish, rooms)).connection
+    line, service = rooms.networks.line("abdm", "sbx"), Service(f"IN-{clinic.tenant}", "Lake Clinic", True, True)
+    await rooms.networks.facilities.claim(actor, connection.id, line, service.id, service=service, granted=frozenset())
+    return OwnedRow(clinic.tenant, connection.id, service.id, service.id, service.name, [])
+
+
+async def test_what_is_wrong_at_a_network_is_told_with_what_mends_it_until_it_is_mended(
+    holder: SignedIn, house: House, clinic: Clinic
+) -> None:
+    owner, owned = await holder(), await at_a_network(house, clinic)
+    await watching._told("abdm", owned, (Fault.URL_ELSEWHERE, Fault.SERVICE_OFF), house.rooms)
+    page = (await owner.get("/settings")).text
+    assert "National Health Authority: until this is mended" in page
+    assert "sends its messages to another address than this gateway&#39;s." in page
+    assert "Switch the facility on in the register of facilities." in page
+    assert 'href="/settings/integrations/abdm"' in page
+    await watching._told("abdm", owned, (Fault.SERVICE_OFF,), house.rooms)
+    page = (await owner.get("/settings")).text
+    assert "another address" not in page  # what is wrong is what the last look found
+    assert "Switch the facility on" in page
+    await watching._told("abdm", owned, (), house.rooms)
+    assert "until this is mended" not in (await owner.get("/settings")).text
+
+
+async def test_a_report_that_a_network_did_not_take_is_told_for_a_week_with_what_it_means(
+    holder: SignedIn, house: House, clinic: Clinic
+) -> None:
+    rooms, owner, owned = house.rooms, await holder(), await at_a_network(house, clinic)
+
+    async def told(days_ago: int) -> None:
+        row = notices.NoticeRow(
+            new_id(), rooms.clock() - timedelta(days=days_ago), UNREPORTED, owned.connection, {"transfer": str(uuid4())}
+        )
+        async with rooms.store.tenant(clinic.tenant) as connection:
+            await notices.add(connection, clinic.tenant, row)
+
+    await told(days_ago=8)
+    assert "did not take the report" not in (await owner.get("/settings")).text
+    await told(days_ago=2)
+    page = (await owner.get("/settings")).text
+    assert "did not take the report of how a request for records fared" in page
+    assert "nothing is sent again" in page
+    await told(days_ago=1)
+    assert "how 2 requests for records fared" in (await owner.get("/settings")).text
+    await rooms.connections.set_state(clinic.actor, owned.connection, ConnectionState.REVOKED)
+    assert "did not take the report" not in (await owner.get("/settings")).text
 
 
 def new_endpoint(name: str) -> NewEndpoint:

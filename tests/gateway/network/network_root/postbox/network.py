@@ -122,8 +122,8 @@ def kind_of(document: Mapping[str, Any]) -> RecordKind | None:
     return None
 
 
-def categories_of(document: Mapping[str, Any]) -> frozenset[Category]:
-    return frozenset()
+def contents_of(document: Mapping[str, Any]) -> tuple[tuple[str, Category], ...]:
+    return ()
 
 
 def dates_of(document: Mapping[str, Any]) -> tuple[datetime, datetime] | None:
