@@ -182,6 +182,10 @@ def document_of(kind, record, *, document, now, facility):
     return {}
 
 
+def compose_of(kind, resources, *, document, now, facility):
+    raise NotImplementedError
+
+
 def sealed(entry, chunks, wanted, *, place):
     if wanted.key == b"broken":
         raise CallbackRefused("key_refused")
