@@ -29,10 +29,6 @@ _REMINDER = {
     "connector": "messaging", "action": "send_reminder", "purpose": "TREAT", "subject": REFERENCE,
     "payload": {"phone": "+14155550123", "given_name": "Meenakshi", "starts_at": "2027-12-01T10:30:00+05:30"},
 }  # fmt: skip
-_PATIENT = {
-    "subject": REFERENCE, "name": "Asha Rao", "gender": "F", "year_of_birth": 1984, "address": abdm.PATIENT,
-    "mobile": "+919876543210",
-}  # fmt: skip
 _CONSENT = {
     "subject": REFERENCE, "purposes": ["TREAT"], "channels": ["sms"],
     "evidence": {"how": "on paper", "when": "2026-01-15T09:30:00Z", "wording": "sms-1"},
@@ -121,30 +117,7 @@ async def _heard(clinic: Furnished) -> None:
 
 
 async def _at_a_network(clinic: Furnished) -> None:
-    """A patient who scanned at the desk, a visit that is linked and one that is not, a consent, and records sent under it."""
-    written = datetime.now(UTC) - timedelta(days=1)
-    record = {
-        "patient": {"name": "Asha Rao", "gender": "female", "abha_address": abdm.PATIENT},
-        "author": {"name": "Dr Meera Nair", "registration": "KMC-1234"}, "written_at": written.isoformat(),
-        "medicines": [{"drug": {"text": "Amlodipine 5 mg"}, "dosage": "One in the morning"}],
-    }  # fmt: skip
-    visit = {
-        "connector": "abdm", "subject": REFERENCE, "reference": "visit-1", "display": "OP visit",
-        "documents": [{"kind": "Prescription", "record": record}],
-    }  # fmt: skip
-    stranger = {**_PATIENT, "subject": "patient-4712", "address": None, "mobile": "+919811111111"}
-    for patient in (_PATIENT, stranger):
-        await clinic.ask("PUT", "/v1/patients", patient, status=200)
-    await clinic.ask(
-        "POST", "/v1/care-contexts", {**visit, "subject": "patient-4712", "reference": "visit-2"}, status=201
-    )
-    context = (await clinic.ask("POST", "/v1/care-contexts", visit, status=201))["id"]
-
-    async def linked() -> bool:
-        told = (await clinic.software.get(f"/v1/care-contexts/{context}")).json()
-        return bool(told["link"]["state"] == "linked")
-
-    await until(linked)
+    """The demo's patient scans at the desk, and consents; records are sent under it."""
     network = clinic.demo.phones[clinic.demo.house.rooms.registry.connector("abdm").manifest.title]
     async with httpx2.AsyncClient(base_url=network.removesuffix(abdm.PHONE), trust_env=False, timeout=30) as simulator:
 
@@ -153,6 +126,11 @@ async def _at_a_network(clinic: Furnished) -> None:
             assert told.status_code == 200, told.text
             return told.json()
 
+        async def linked() -> bool:
+            patients = (await simulator.get("/sim/state")).json()["patients"]
+            return any(each["address"] == abdm.PATIENT and any(each["linked"].values()) for each in patients)
+
+        await until(linked)
         facility = await clinic.demo.house.rooms.networks.facilities.of(clinic.demo.tenant, "abdm")
         assert facility is not None
         await play("/shares", {"address": abdm.PATIENT, "service_id": facility.service, "counter": "desk1"})
