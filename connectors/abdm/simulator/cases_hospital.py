@@ -12,6 +12,7 @@ from uuid import uuid4
 import httpx2
 
 from connectors.abdm.simulator.cases_cast import CONSULTATION, Person, Visit
+from connectors.abdm.simulator.cases_stage import Wrong
 
 _DAY: Final = 86_400
 _WAITS_SECONDS: Final = 20
@@ -20,10 +21,6 @@ _AGAIN_SECONDS: Final = 0.5
 _LATER: Final = frozenset({409, 425, 429, 500, 502, 503, 504})
 _CODE: Final = re.compile(r"(?<![\d+])\d{6}(?!\d)")
 _GENDERS: Final = {"F": "female", "M": "male", "O": "other"}
-
-
-class NotTaken(Exception):
-    """The hospital's API did not take a patient or a visit; the message says why."""
 
 
 class ByHand:
@@ -40,7 +37,10 @@ class ByHand:
 
 
 class ByApi:
-    """A clinic of this gateway's: patients and visits go in by its API. What was cut off is asked for again."""
+    """A clinic of this gateway's: patients and visits go in by its API. What was cut off is asked for again.
+
+    What the API does not take is Wrong, in the case that needs it.
+    """
 
     def __init__(
         self, base_url: str, api_key: str, now: Callable[[], float], transport: httpx2.AsyncBaseTransport | None = None
@@ -82,9 +82,9 @@ class ByApi:
                 self._done.add(about)
                 return
             if status is not None and status not in _LATER:
-                raise NotTaken(f"{method} {path} was answered {status}: {said}")
+                raise Wrong("3", f"{method} {path} was answered {status}: {said}")
             await asyncio.sleep(_AGAIN_SECONDS)
-        raise NotTaken(f"{method} {path} was not taken in {_TRIES} attempts; is the gateway at {self.base_url}?")
+        raise Wrong("3", f"{method} {path} was not taken in {_TRIES} attempts; is the gateway at {self.base_url}?")
 
     async def _ask(
         self, method: str, path: str, headers: dict[str, str], body: dict[str, Any]

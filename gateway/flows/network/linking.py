@@ -40,6 +40,7 @@ LINK_PATIENCE: Final = timedelta(minutes=15)
 NOTICE_PATIENCE: Final = timedelta(minutes=10)
 FIRST_NOTICE: Final = timedelta(seconds=30)
 NOTICE_AGAIN: Final = (timedelta(minutes=1), timedelta(minutes=3), timedelta(minutes=10))
+INVITATION_AGAIN: Final = timedelta(minutes=1)
 BLOCKED_FOR: Final = timedelta(hours=24, minutes=5)
 _MOST_ATTEMPTS: Final = 3
 _SEALED_AS: Final = "link_token"
@@ -278,6 +279,9 @@ async def _went_wrong(session: asyncpg.Connection, tenant: UUID, row: RequestRow
             await plan(session, tenant, again, now=now)
         return
     if step is Step.INVITATION:
+        if code in _HELPED_BY_TIME and row.attempt < _MOST_ATTEMPTS:  # a text that comes twice is better than none
+            again = Plan(row.connector, step, row.subject, attempt=row.attempt + 1, after=INVITATION_AGAIN)
+            await plan(session, tenant, again, now=now)
         return
     if step is Step.CONTEXTS:
         if code == _PERMISSION_GONE:

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from connectors.abdm.simulator.quirks import Quirks
+from connectors.abdm.simulator.refusals import Shape
+from gateway.flows.network.linking import invite
 from gateway.records import Context
-from tests.gateway.network.ward import ADDRESS, Ward, ward
+from tests.gateway.network.ward import ADDRESS, MOBILE, Ward, ward
 
 
 @pytest.fixture
@@ -126,10 +128,23 @@ async def _told(at: Ward, count: int) -> bool:
 
 
 async def test_the_network_writes_to_a_patient_of_whom_the_mobile_is_known(at_abdm: Ward) -> None:
-    from gateway.flows.network.linking import invite
-
     subject = await at_abdm.registered()
     await invite(at_abdm.actor, "abdm", subject, at_abdm.house.rooms)
     await at_abdm.until(lambda: _answered(at_abdm, "invite_patient"))
     [row] = await at_abdm.requests("invite_patient")
     assert (row.code, at_abdm.network.faulty()) == (None, [])
+
+
+async def test_a_text_that_the_network_did_not_take_is_asked_for_again(at_abdm: Ward) -> None:
+    subject = await at_abdm.registered()
+    at_abdm.network.fail_next(Shape.WSO2, path="/api/hiecm/hip/v3/link/patient/links/sms")
+    await invite(at_abdm.actor, "abdm", subject, at_abdm.house.rooms)
+    await at_abdm.until(lambda: _invited(at_abdm, 2))
+    assert MOBILE[-10:] not in at_abdm.network.phones
+    await at_abdm.pass_time(minutes=3)
+    await at_abdm.until(lambda: _answered(at_abdm, "invite_patient"))
+    assert len(at_abdm.network.phones[MOBILE[-10:]]) == 1
+
+
+async def _invited(at: Ward, count: int) -> bool:
+    return len(await at.requests("invite_patient")) == count
