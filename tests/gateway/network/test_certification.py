@@ -146,7 +146,7 @@ class Trial:
             if self.gateway.up.is_set():
                 under_way = any(each.state in ("asked", "acknowledged") for each in self.network.transfers.values())
                 # Records have twenty minutes, of which a gateway that begins again must have some.
-                await self.clock.advance(0.05 if quiet < 2 else 0.5 if under_way else 1.0 if quiet < 6 else 5.0)
+                await self.clock.advance(0.05 if quiet < 2 else 1.0 if under_way or quiet < 6 else 5.0)
 
         return Stage(
             self.network, f"{base}/abdm", self.service_id, cast, ByApi(base, self.api_key, self.clock.outside),
