@@ -111,13 +111,13 @@ def gaps_of(row: TemplateRow, registry: Registry) -> tuple[tuple[Gap, Field], ..
 
 
 def actions_of(registry: Registry) -> dict[str, list[Action]]:
-    """Every action that sends a message, as texts name it, with the vendors' actions that carry it."""
+    """Every action that sends a message, as texts name it, with the vendors' actions that carry it; the gateway's own last."""
     found: dict[str, list[Action]] = {}
     for vendor in registry.connectors.values():
         for action in vendor.actions.values():
             if action.message:
                 found.setdefault(family_action(action), []).append(action)
-    return dict(sorted(found.items()))
+    return dict(sorted(found.items(), key=lambda each: (each[1][0].inner, each[0])))
 
 
 def _known(template: Template, shape: Shape) -> tuple[tuple[Gap, Field], ...]:

@@ -126,6 +126,7 @@ async def test_a_call_is_seen_opened_and_verified_with_the_key_that_was_kept(aud
         await audit.call()
     one = await audit.call()
     page = await audit.page()
+    await page.bring_to_front()
     await page.keyboard.press("j")
     await expect(page.locator(f"a[href='/auditor/disclosures/{one}']")).to_be_focused()
     await page.keyboard.press("/")

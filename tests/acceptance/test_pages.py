@@ -171,6 +171,7 @@ async def test_the_keyboard_reaches_the_content_first(site: Site) -> None:
     page = await site.page()
     await site.sign_in(page)
     await page.goto("/team")
+    await page.bring_to_front()  # the browser is shared: keys go to the window that is in front
     await page.keyboard.press("Tab")
     await expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     await page.keyboard.press("Enter")

@@ -141,6 +141,7 @@ async def test_a_band_is_reached_and_followed_by_the_keyboard_alone(desk: Desk) 
     await desk.caller.post("/v1/calls", CALL)
     page = await desk.page(scripts=True)
     await page.goto("/settings/map")
+    await page.bring_to_front()
     await page.get_by_role("link", name="Skip the picture").focus()
     await page.keyboard.press("Tab")  # the region that scrolls
     await page.keyboard.press("Tab")

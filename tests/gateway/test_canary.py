@@ -39,7 +39,14 @@ from tests.gateway.egress.vendor import Vendor, answer
 
 WHOLE = (sys.executable, "-m", "tests.acceptance.whole")
 CONNECTORS = Registry.load(ROOTS).connectors
-ACTIONS = [action for connector in CONNECTORS.values() for action in connector.actions.values()]
+# What a host may call; a network's exchanges need its letters, and its own tests play them (tests/gateway/network).
+ACTIONS = [
+    action
+    for connector in CONNECTORS.values()
+    if connector.network is None
+    for action in connector.actions.values()
+    if not action.inner
+]
 CREDENTIALS = {name: str(connector.module("sandbox").CREDENTIAL) for name, connector in CONNECTORS.items()}
 MARKS = {CANARY, callbacks.SECRET, callbacks.PAYMENT, *CREDENTIALS.values()} | {
     text for action in ACTIONS for text in spoiled.telling(example_of(action.shape))

@@ -22,4 +22,10 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+// The strip is moved by hand: scrollIntoView would also have the Tab key go on from there, past the way to the content.
+const present = document.querySelector(".tabs [aria-current]");
+const strip = present?.closest(".tabs");
+if (strip) {
+  const [mine, whole] = [present.getBoundingClientRect(), strip.getBoundingClientRect()];
+  strip.scrollLeft += mine.left + mine.width / 2 - whole.left - whole.width / 2;
+}

@@ -14,10 +14,15 @@ from connectors.folder import HERE
 from gateway.app import opened
 from gateway.config import Settings
 from gateway.flows.network import reading
+from gateway.flows.network.takers import TAKERS
 from gateway.log import configure
 from gateway.store import letters
 from gateway.store import network as rows
 from tests.gateway.network.house import LIVE, NETWORK, PUBLIC, ROOT
+
+
+async def _takes(*_: Any) -> None:
+    """Whoever takes the letter is done with it."""
 
 
 async def _dies(*_: Any, **__: Any) -> Any:
@@ -34,7 +39,7 @@ async def main(dsn: str, data_dir: str, place: str, now: str, moment: str, *abou
             await house.rooms.networks.sessions.token(LIVE)
         else:  # a letter whose taker is done, and that is not yet forgotten
             letters.end = _dies
-            await reading.read_letter(about[0].encode(), house.rooms)
+            await reading.read_letter(about[0].encode(), house.rooms, dict.fromkeys(TAKERS, _takes))
 
 
 if __name__ == "__main__":
