@@ -194,7 +194,7 @@ async def trial(dsn: str, folder: Path, cast: Cast) -> AsyncIterator[Trial]:
 @pytest.mark.parametrize(
     ("rounds", "kills"),
     [
-        pytest.param(1, 4, marks=pytest.mark.timeout(400)),
+        pytest.param(1, 4, marks=[pytest.mark.endure, pytest.mark.timeout(400)]),
         pytest.param(1, 30, marks=[pytest.mark.endure, pytest.mark.timeout(3600)]),
     ],
     ids=["short", "long"],
