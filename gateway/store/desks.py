@@ -79,17 +79,6 @@ async def add(connection: asyncpg.Connection, tenant: UUID, row: PlaceRow) -> No
     )
 
 
-async def waiting(connection: asyncpg.Connection, tenant: UUID, since: datetime, at_most: int) -> list[PlaceRow]:
-    """Who came since then, the first to come first."""
-    rows = await connection.fetch(
-        f"SELECT {_COLUMNS} FROM desk_places WHERE tenant = $1 AND at >= $2 ORDER BY at LIMIT $3",
-        tenant,
-        since,
-        at_most,
-    )
-    return [PlaceRow(*row) for row in rows]
-
-
 async def count(connection: asyncpg.Connection, tenant: UUID, connector: str, day: date) -> Count:
     """How a day's queue stands."""
     row = await connection.fetchrow(

@@ -102,15 +102,6 @@ async def code_of(tenant: UUID, connector: str, counter: str, rooms: Rooms) -> s
         ) from None
 
 
-async def waiting(actor: Actor, rooms: Rooms, *, at_most: int = 200) -> list[tuple[PlaceRow, dict[str, object]]]:
-    """Who shared a profile lately, the first to come first, with what they shared. The look is recorded."""
-    clinic = await rooms.connections.clinic(actor.tenant)
-    async with rooms.store.tenant(actor.tenant) as session:
-        found = await rows.waiting(session, actor.tenant, rooms.clock() - rows.KEPT, at_most)
-    await rooms.ledger.accessed(actor, what="desk", query={}, count=len(found))
-    return [(row, opened(clinic, row)) for row in found]
-
-
 async def see(actor: Actor, place: UUID, rooms: Rooms) -> None:
     """Note that the desk took somebody. Raises NotFound."""
     async with rooms.store.tenant(actor.tenant) as session:

@@ -213,8 +213,8 @@ async def test_a_profile_shared_at_the_desk_gets_a_place_and_keeps_it_for_half_a
         return ravi.token
 
     assert await at_abdm.until(placed) == "3"
-    waiting = await desk.waiting(at_abdm.actor, at_abdm.house.rooms)
-    assert [profile["name"] for _, profile in waiting] == ["Asha Rao", "Asha Rao", "Ravi Kulkarni"]
+    queue = await desk.queue(at_abdm.actor, "abdm", at_abdm.house.rooms)
+    assert [profile["name"] for _, profile in queue.waiting] == ["Asha Rao", "Asha Rao", "Ravi Kulkarni"]
     assert at_abdm.network.faulty() == []
 
 
