@@ -101,8 +101,7 @@ def application(rooms: Rooms, settings: Settings, pages: Pages) -> ASGIApp:
     limits = Limits(settings.max_body_bytes, settings.body_seconds)
     call, hook, desk = CallEndpoint(rooms, limits), HookEndpoint(rooms, limits), Desk(rooms, limits)
     network = NetworkEndpoint(rooms, limits)
-    described = openapi.operation_of(openapi.described(OPERATIONS, rooms.registry))
-    routes = desk.routes((*OPERATIONS, described))
+    routes = desk.routes((*OPERATIONS, openapi.operation_of(OPERATIONS, rooms.registry)))
     # For the other methods of the paths; a POST does not come this way.
     routes += OAuthPages(rooms, limits).routes()
     routes += [Route(calls.PATH, call, methods=["POST"]), Route(hooks.PATH, hook, methods=["POST"])]

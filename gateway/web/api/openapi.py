@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -44,13 +46,21 @@ _ABOUT: Final = (
 )
 
 
-def operation_of(document: bytes) -> Operation:
-    """The operation that serves a finished document."""
+def operation_of(operations: Sequence[Operation], registry: Registry) -> Operation:
+    """The operation that serves the document of these operations and itself.
+
+    The document is written when it is first asked for, beside the loop: it takes half a second, and few ask for it.
+    """
+
+    @cache
+    def document() -> bytes:
+        return described((*operations, operation), registry)
 
     async def read(asked: Asked) -> Reply:
-        return Reply(document)
+        return Reply(await asyncio.to_thread(document))
 
-    return Operation(method="GET", path=PATH, summary="This description", act=read, needs=None)
+    operation = Operation(method="GET", path=PATH, summary="This description", act=read, needs=None)
+    return operation
 
 
 def described(operations: Sequence[Operation], registry: Registry) -> bytes:
