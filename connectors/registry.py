@@ -1,7 +1,8 @@
 """Find every connector's folder and answer for all of them. Keeps no list of names: a folder with a manifest is one."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Self
@@ -48,12 +49,10 @@ class Registry:
         """Every folder below the roots that holds a manifest.toml. Raises RegistryError for the first wrong one."""
         found: dict[str, Connector] = {}
         for root in roots:
-            for file in sorted(path for depth in _DEPTHS for path in root.glob(depth)):
-                connector = read_folder(root, file.parent)
+            for connector in _shipped() if root == HERE else _read(root):
                 if connector.id in found:
-                    raise RegistryError(
-                        file, connector.id, f"is in {found[connector.id].folder} too; rename one folder"
-                    )
+                    file, other = connector.folder / "manifest.toml", found[connector.id].folder
+                    raise RegistryError(file, connector.id, f"is in {other} too; rename one folder")
                 found[connector.id] = connector
         return cls(found.values())
 
@@ -106,6 +105,17 @@ class Registry:
         if vendors := self._families.get(name, ()):
             return UnknownAction(name, tuple(each.id for each in vendors), " The family has several vendors; name one.")
         return UnknownAction(name, _close(name, [*self._connectors, *self._families]))
+
+
+@cache
+def _shipped() -> tuple[Connector, ...]:
+    """The project's own folders, read once: nobody changes them while a program runs."""
+    return tuple(_read(HERE))
+
+
+def _read(root: Path) -> Iterator[Connector]:
+    for file in sorted(path for depth in _DEPTHS for path in root.glob(depth)):
+        yield read_folder(root, file.parent)
 
 
 def _unknown_of(home: Connector, action: str) -> UnknownAction:
