@@ -88,7 +88,7 @@ async def test_gateways_on_one_database_write_one_log_for_each_clinic(fresh_dsn:
     vendor.close()
     print(f"\n{statuses[200]} calls in {SECONDS:g} s through {len(urls)} gateways")
     assert set(statuses) == {200}
-    assert sum(len(clinic.heads()) for clinic in clinics) > CLINICS, "hardly any checkpoint was collected"
+    assert sum(len(clinic.heads()) for clinic in clinics) >= len(GATEWAYS), "hardly any checkpoint was collected"
     owner = await asyncpg.connect(fresh_dsn)
     try:
         for clinic in clinics:
