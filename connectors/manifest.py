@@ -1,7 +1,6 @@
 """What a connector's manifest.toml may say. Keeps the form of one manifest; the registry checks it against the code."""
 
 import re
-from collections.abc import Mapping
 from typing import Annotated, Self
 
 from pydantic import Field, HttpUrl, StringConstraints, field_validator, model_validator
@@ -60,9 +59,9 @@ class SessionRule(Part):
     setting: Name
     bases: dict[Name, HttpUrl] = Field(min_length=1)
 
-    def base_of(self, settings: Mapping[str, str]) -> str:
-        """The base address for a connection with these settings, without a slash at its end. Raises KeyError."""
-        return str(self.bases[settings[self.setting]]).rstrip("/")
+    def base_of(self, environment: str) -> str:
+        """The base address of one environment, without a slash at its end. Raises KeyError."""
+        return str(self.bases[environment]).rstrip("/")
 
 
 class CredentialRule(Part):

@@ -263,11 +263,8 @@ def _lines(registry: Registry, sandboxes: Mapping[str, str], door: Door) -> dict
         for environment in rule.bases if rule is not None and connector.network is not None else ():
             assert rule is not None
             assert connector.network is not None
-            base = (
-                sandboxes.get(id_of(connector.id, environment))
-                or sandboxes.get(connector.id)
-                or str(rule.bases[environment]).rstrip("/")
-            )
+            sandbox = sandboxes.get(id_of(connector.id, environment)) or sandboxes.get(connector.id)
+            base = sandbox or rule.base_of(environment)
             hosts = frozenset({urlsplit(base).netloc})
             route = Route(hosts, base, timeout_seconds=_TOKEN_SECONDS, max_answer_bytes=_MOST_FILE_BYTES)
             line = Line(connector.id, environment, connector.network, base, partial(_passage, door, route))

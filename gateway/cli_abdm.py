@@ -110,7 +110,7 @@ def conformance(  # noqa: PLR0913 (each is an option of the command)
 async def show_status(house: House, line: Line, console: Console) -> None:
     """Ask the network, compare, and print what there is. Raises Conflict, and Unavailable where it does not answer."""
     from gateway.errors import Unavailable
-    from gateway.flows.network.watching import look
+    from gateway.flows.network.bridge import look
 
     rooms = house.rooms
     try:
@@ -138,8 +138,8 @@ async def show_status(house: House, line: Line, console: Console) -> None:
 
 async def move_here(house: House, line: Line, console: Console) -> None:
     """Tell the network our address."""
+    from gateway.flows.network.bridge import look
     from gateway.flows.network.facility import move
-    from gateway.flows.network.watching import look
 
     ours = await move(line, house.rooms)
     found = await look(line, house.rooms)
@@ -238,7 +238,7 @@ def _print_table(console: Console, titles: tuple[str, ...], rows: Sequence[tuple
 
 
 def _print_troubles(console: Console, faults: list[str]) -> None:
-    from gateway.flows.network.watching import troubles
+    from gateway.flows.network.bridge import troubles
 
     for trouble in troubles(sorted({str(fault) for fault in faults})):
         console.print(f"[red]✗[/] {trouble.what} {trouble.mend}", highlight=False)

@@ -20,8 +20,7 @@ import asyncpg
 
 from gateway.errors import Unavailable
 from gateway.flows import due, housekeeping, inbound, lane, leave, tally, tokens, watching
-from gateway.flows.network import artefacts, asking, linking, reading, transfers
-from gateway.flows.network import watching as bridges
+from gateway.flows.network import artefacts, asking, bridge, linking, reading, transfers
 from gateway.flows.rooms import Rooms
 from gateway.flows.settle import StillUnderWay
 from gateway.log import Log
@@ -254,7 +253,7 @@ class Jobs:
     async def _looked_at_start(self) -> None:
         """Whether networks still know us: somebody may have moved their address while we were away."""
         await self.ready.wait()
-        await self._kept_house(lambda rooms: bridges.watch(rooms, at_start=True))
+        await self._kept_house(lambda rooms: bridge.watch(rooms, at_start=True))
 
     async def _network(self, job: Job) -> None:
         """Tell a network what was planned, or see why nothing was heard of it."""
@@ -271,7 +270,7 @@ class Jobs:
         await self._kept_house(artefacts.end_overdue)
 
     async def _bridges(self, _schedule: Any) -> None:
-        await self._kept_house(bridges.watch)
+        await self._kept_house(bridge.watch)
 
     async def _watches(self, _schedule: Any) -> None:
         await self._kept_house(watching.see_to_due)

@@ -425,10 +425,10 @@ def test_a_network_s_module_that_lacks_something_is_refused(folder: Path, code: 
     assert (error.file.name, error.key) == ("network.py", key)
 
 
-def test_a_session_s_base_is_that_of_the_clinic_s_own_setting() -> None:
+def test_a_session_s_base_is_that_of_the_environment() -> None:
     session = Registry.load().connectors["abdm"].manifest.credential.session
     assert session is not None
-    assert session.base_of({"environment": "sbx"}) == "https://dev.abdm.gov.in"
-    assert session.base_of({"environment": "abdm"}) == "https://apis.abdm.gov.in"
+    assert session.base_of("sbx") == "https://dev.abdm.gov.in"
+    assert session.base_of("abdm") == "https://apis.abdm.gov.in"
     with pytest.raises(KeyError):
-        session.base_of({})
+        session.base_of("production")

@@ -11,7 +11,7 @@ from gateway.calls import Actor
 from gateway.connections import Connection
 from gateway.errors import Conflict
 from gateway.flows.connect import Wish, begin, least_scopes
-from gateway.flows.network.watching import url_of
+from gateway.flows.network.bridge import url_of
 from gateway.flows.rooms import Rooms
 from gateway.network.facilities import service_of
 from gateway.network.lines import Line, environment_of

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from gateway.connections import OPERATOR, Connection
 from gateway.errors import Conflict
-from gateway.flows.network.watching import Standing, Trouble, standing_of, url_of
+from gateway.flows.network.bridge import Standing, Trouble, standing_of, url_of
 from gateway.flows.rooms import Rooms
 from gateway.network.drift import MEND, WHAT, WHO, Fault, Who
 from gateway.network.lines import Line, environment_of

@@ -17,9 +17,9 @@ from gateway import keyfiles
 from gateway.app import opened
 from gateway.calls import Actor
 from gateway.config import Settings
+from gateway.flows.network.bridge import look
 from gateway.flows.network.facility import link_facility, move
 from gateway.flows.network.reading import read_letter
-from gateway.flows.network.watching import look
 from gateway.network.sessions import NoSession
 from gateway.oauth.clients import Client
 from gateway.serve import listening, serving, url_of

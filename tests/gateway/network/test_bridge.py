@@ -9,7 +9,7 @@ import pytest
 
 from gateway import metrics
 from gateway.connections import OPERATOR
-from gateway.flows.network.watching import look, standing_of, watch
+from gateway.flows.network.bridge import look, standing_of, watch
 from gateway.network.drift import DRIFTED, MEND, WHAT, Fault
 from gateway.store import network as rows
 from tests.gateway.listener import until, working

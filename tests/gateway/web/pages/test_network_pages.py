@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from gateway.calls import Actor
-from gateway.flows.network.watching import look
+from gateway.flows.network.bridge import look
 from gateway.people import Role
 from gateway.people.sessions import Opening
 from tests.gateway.house import entries_of

@@ -20,7 +20,7 @@ from gateway.flows.broker import broker
 from gateway.flows.connect import Wish, begin, connect
 from gateway.flows.expiring import tell_of_expiring
 from gateway.flows.inbound import alarm
-from gateway.flows.network import watching
+from gateway.flows.network import bridge
 from gateway.flows.tokens import grant_ended
 from gateway.ids import new_id
 from gateway.network.asked import UNREPORTED
@@ -206,17 +206,17 @@ async def test_what_is_wrong_at_a_network_is_told_with_what_mends_it_until_it_is
     holder: SignedIn, house: House, clinic: Clinic
 ) -> None:
     owner, owned = await holder(), await at_a_network(house, clinic)
-    await watching._told("abdm", owned, (Fault.URL_ELSEWHERE, Fault.SERVICE_OFF), house.rooms)
+    await bridge._told("abdm", owned, (Fault.URL_ELSEWHERE, Fault.SERVICE_OFF), house.rooms)
     page = (await owner.get("/settings")).text
     assert "National Health Authority: until this is mended" in page
     assert "sends its messages to another address than this gateway&#39;s." in page
     assert "Switch the facility on in the register of facilities." in page
     assert 'href="/settings/integrations/abdm"' in page
-    await watching._told("abdm", owned, (Fault.SERVICE_OFF,), house.rooms)
+    await bridge._told("abdm", owned, (Fault.SERVICE_OFF,), house.rooms)
     page = (await owner.get("/settings")).text
     assert "another address" not in page  # what is wrong is what the last look found
     assert "Switch the facility on" in page
-    await watching._told("abdm", owned, (), house.rooms)
+    await bridge._told("abdm", owned, (), house.rooms)
     assert "until this is mended" not in (await owner.get("/settings")).text
 
 
