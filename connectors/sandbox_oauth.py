@@ -12,6 +12,7 @@ import time
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, parse_qsl, unquote, urlencode, urlsplit
@@ -66,6 +67,12 @@ class _Grant:
     ended: bool = False
 
 
+@cache
+def _key() -> rsa.RSAPrivateKey:
+    """What all sandboxes of a program sign with; drawn at the first signature, since that takes a while."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
 class OAuthServer:
     """One vendor's tokens, in memory."""
 
@@ -83,7 +90,6 @@ class OAuthServer:
         self.asked: list[dict[str, str]] = []  # every form that came to the token address
         self._codes: dict[str, _Code] = {}
         self._grants: list[_Grant] = []
-        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
     @property
     def routes(self) -> list[Route]:
@@ -210,7 +216,7 @@ class OAuthServer:
         return Response(status_code=200)
 
     async def _jwks(self, request: Request) -> Response:
-        numbers = self._key.public_key().public_numbers()
+        numbers = _key().public_key().public_numbers()
         modulus, exponent = numbers.n.to_bytes(256), numbers.e.to_bytes(3)
         key = {"kty": "RSA", "kid": _KEY_ID, "use": "sig", "alg": "RS256", "n": _b64(modulus), "e": _b64(exponent)}
         return JSONResponse({"keys": [key]})
@@ -234,7 +240,7 @@ class OAuthServer:
     def _signed(self, claims: Mapping[str, Any]) -> str:
         head = _b64(json.dumps({"alg": "RS256", "kid": _KEY_ID, "typ": "JWT"}).encode())
         text = f"{head}.{_b64(json.dumps(claims).encode())}"
-        return f"{text}.{_b64(self._key.sign(text.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
+        return f"{text}.{_b64(_key().sign(text.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
 
     def _issuer(self, account: str | None) -> str:
         return self.answers.issuer or self.rule.at(self.rule.issuer, account)

@@ -20,12 +20,18 @@ _OAEP: Final = padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), label=No
 
 
 class Keyring:
-    """One network's keys to sign with; the ABHA service's own are shared by all networks, since they are slow to make."""
+    """A network's two keys to sign with. All networks of a program share them, as they do the ABHA service's.
 
-    def __init__(self) -> None:
-        """Make two keys to sign with."""
-        self._tokens = _signing("RS256")
-        self._links = _signing("RS512")
+    Each is drawn when it is first needed: that takes a while.
+    """
+
+    @property
+    def _tokens(self) -> RSAKey:
+        return _signing("RS256")
+
+    @property
+    def _links(self) -> RSAKey:
+        return _signing("RS512")
 
     def jwks(self) -> dict[str, Any]:
         """The public halves of both."""
@@ -75,6 +81,7 @@ def field_key(bits: int) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=bits)
 
 
+@cache
 def _signing(algorithm: str) -> RSAKey:
     return RSAKey.generate_key(
         2048, {"alg": algorithm, "use": "sig", "kid": uuid.uuid4().hex}, private=True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from uuid import uuid4
 
@@ -25,7 +26,9 @@ LASTS_SECONDS = 1200
 _TOKEN_SECONDS = 1200
 
 
-def _key() -> RSAPrivateKey:
+@cache
+def key_of(whose: str) -> RSAPrivateKey:
+    """Drawn once for all tests of a program: it takes a third of a second."""
     return generate_private_key(65537, 2048)
 
 
@@ -37,8 +40,8 @@ class Office:
     url: str | None = None
     active: bool = True
     services: list[dict[str, Any]] = field(default_factory=list)
-    keys: dict[str, RSAPrivateKey] = field(default_factory=lambda: {"k1": _key()})
-    strangers: RSAPrivateKey = field(default_factory=_key)
+    keys: dict[str, RSAPrivateKey] = field(default_factory=lambda: {"k1": key_of("k1")})
+    strangers: RSAPrivateKey = field(default_factory=lambda: key_of("strangers"))
     logins: list[dict[str, Any]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     answers: list[tuple[str, str]] = field(default_factory=list)

@@ -19,14 +19,14 @@ from gateway.serve import listening, serving
 from scopes.vocabulary import Outcome
 from tests.gateway.listener import Clock
 from tests.gateway.network.house import LIVE, NETWORK, PUBLIC, ROOT, TRIAL, Bridge
-from tests.gateway.network.office import Office, post
+from tests.gateway.network.office import Office, key_of, post
 
 
 @pytest.fixture
 async def both(fresh_dsn: str, tmp_path: Path, clock: Clock) -> AsyncIterator[tuple[Bridge, Office]]:
     """A gateway that is registered in both, and the one for trials."""
     live, trial = Office(clock), Office(clock)
-    trial.keys = {"k2": trial.keys["k1"]}
+    trial.keys = {"k2": key_of("k2")}
     settings = Settings.from_environment({}, data_dir=tmp_path, database_url=fresh_dsn, public_url=PUBLIC)
     keyfiles.make(settings)
     async with (
