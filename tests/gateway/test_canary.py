@@ -39,7 +39,7 @@ from tests.gateway.egress.vendor import Vendor, answer
 
 WHOLE = (sys.executable, "-m", "tests.acceptance.whole")
 CONNECTORS = Registry.load(ROOTS).connectors
-# What a host may call; a network's exchanges need its letters, and its own tests play them (tests/gateway/network).
+# What a host may call; a network's exchanges need its letters, and tests/gateway/network/test_canary.py plays them.
 ACTIONS = [
     action
     for connector in CONNECTORS.values()

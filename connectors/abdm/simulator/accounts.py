@@ -143,8 +143,7 @@ def _picture(patient: Patient, scale: int) -> Response:
 
 
 def _whose(ask: "Ask") -> Patient:
-    number = abha.bearer_of(ask, "X-token", "Transaction")  # and not the address, which may be chosen anew meanwhile
-    return next(each for each in ask.network.patients.values() if each.abha_number == number)
+    return ask.network.patient(abha.bearer_of(ask, "X-token", "Transaction"))
 
 
 def _owner(transaction: "Transaction") -> Patient:

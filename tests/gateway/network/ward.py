@@ -142,10 +142,15 @@ async def ward(dsn: str, folder: Path, quirks: Quirks | None = None) -> AsyncIte
         await stack.enter_async_context(serving(house.web, listener))
         network.register(f"{url}/abdm")
         actor = await clinic(house)
-        features = frozenset(house.rooms.registry.connector("abdm").manifest.features)
-        await begin(actor, Wish(connector="abdm", features=features, settings={"environment": "sbx"}), house.rooms)
-        linked = await link_facility(actor.tenant, "abdm", FACILITY, house.rooms)
-        yield Ward(house, network, texts.state.sandbox, actor, linked.service.id, url)
+        yield Ward(house, network, texts.state.sandbox, actor, await joined(house, actor), url)
+
+
+async def joined(house: House, actor: Actor) -> str:
+    """Let a clinic take part in the network, with everything there is; what the network calls its facility."""
+    features = frozenset(house.rooms.registry.connector("abdm").manifest.features)
+    await begin(actor, Wish(connector="abdm", features=features, settings={"environment": "sbx"}), house.rooms)
+    linked = await link_facility(actor.tenant, "abdm", FACILITY, house.rooms)
+    return str(linked.service.id)
 
 
 async def clinic(house: House) -> Actor:
