@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from connectors.teams.sandbox_directory import OTHER_TEAM
-from gateway.flows.connect import Terms, regrant
+from gateway.demo import EVERYTHING
 from gateway.flows.watching import Wanted
 from scopes.vocabulary import ConnectionState, Purpose
 from tests.acceptance.furnished import REFERENCE
@@ -39,7 +39,7 @@ for _path, _kind, _body in (
     _taken(f"POST {_path}", _kind)(_given(_path, _body))
 _taken("PUT /v1/patients", "access")(_given("/v1/patients"))
 _taken("PUT /v1/policy", "grant")(_given("", {"jurisdiction": "NO", "allowed_regions": None}))
-_taken("PUT /v1/retention", "grant")(_given("", {"deliveries_days": 7}))
+_taken("PUT /v1/retention", "grant")(_given("", {"deliveries_days": 9}))
 
 
 # --- Connections ------------------------------------------------------------------------------------------------------
@@ -90,14 +90,7 @@ async def _reconnect(scene: Scene) -> Good:
 
 @_taken(f"POST {_ONE}/reduce", "connection")
 async def _reduce(scene: Scene) -> Good:
-    return Good({"id": await narrower(scene, GOOGLE)})
-
-
-async def narrower(scene: Scene, connector: str) -> Any:
-    """A connection that needs less than was granted."""
-    found = (await scene.rooms.connections.present(scene.tenant)).connection(connector)
-    await regrant(scene.operator, found, Terms(features=frozenset()), scene.rooms)
-    return found.id
+    return Good({"id": await scene.narrower(GOOGLE)})
 
 
 @_taken("PUT /v1/families/{family}", "grant")
@@ -134,7 +127,7 @@ async def _agree(scene: Scene) -> Good:
 
 @_taken("PUT /v1/templates/{name}", "grant")
 async def _text(scene: Scene) -> Good:
-    return Good({"name": f"closed-{uuid4().hex[:8]}"}, BODIES["/v1/templates/{name}"])
+    return Good({"name": f"closed_{uuid4().hex[:8]}"}, BODIES["/v1/templates/{name}"])
 
 
 @_taken("DELETE /v1/templates/{name}", "grant")
@@ -149,18 +142,22 @@ async def _cancel(scene: Scene) -> Good:
 
 @_taken("DELETE /v1/keys/{id}", "key")
 async def _no_key(scene: Scene) -> Good:
-    return Good({"id": (await scene.rooms.callers.create_key(scene.operator, "a key of a test", ())).row.id})
+    return Good({"id": (await scene.rooms.callers.create_key(scene.operator, "a key of a test", EVERYTHING)).row.id})
 
 
 # --- Records ----------------------------------------------------------------------------------------------------------
 
 
 @_taken("POST /v1/patients/search", "access")
+async def _search(scene: Scene) -> Good:
+    await scene.patient("patient-4712")
+    return Good(body=BODIES["/v1/patients/search"])
+
+
 @_taken("POST /v1/patients/invite", "access")
-async def _registered(scene: Scene) -> Good:
-    body = BODIES["/v1/patients/invite"]
-    await scene.patient(body["subject"])
-    return Good(body=body)
+async def _write_to(scene: Scene) -> Good:
+    await scene.patient("patient-4712")
+    return Good(body=BODIES["/v1/patients/invite"])
 
 
 @_taken("DELETE /v1/patients/{subject:uuid}", "access")
@@ -172,7 +169,8 @@ async def _forget(scene: Scene) -> Good:
 async def _keep(scene: Scene) -> Good:
     await scene.patient("patient-4712")
     record = {
-        "patient": {"name": "Asha Rao", "gender": "female"}, "author": {"name": "Dr Meera Nair", "registration": "KMC-1234"},
+        "patient": {"name": "Asha Rao", "gender": "female", "record_number": "MRN-1"},
+        "author": {"name": "Dr Meera Nair", "registration": "KMC-1234"},
         "written_at": (datetime.now(UTC) - timedelta(days=1)).isoformat(),
         "medicines": [{"drug": {"text": "Amlodipine 5 mg"}, "dosage": "One in the morning"}],
     }  # fmt: skip

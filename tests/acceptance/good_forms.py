@@ -7,13 +7,14 @@ from uuid import uuid4
 
 import pyotp
 
+from gateway.demo import EVERYTHING
 from gateway.people import Role
 from gateway.people.sessions import Opening, form_token
 from scopes.vocabulary import ConnectionState
 from tests.acceptance.authenticator import Passkey
 from tests.acceptance.furnished import REFERENCE
-from tests.acceptance.good_calls import WATCH, narrower
-from tests.acceptance.scene import GOOGLE, SECRETS, STRIPE, TEAMS, TWILIO, Good, Make, Scene, Taken, taking
+from tests.acceptance.good_calls import WATCH
+from tests.acceptance.scene import GOOGLE, SECRETS, STRIPE, TWILIO, Good, Make, Scene, Taken, taking
 from tests.gateway.web.pages.conftest import PASSWORD, Browser, forms
 from tests.gateway.web.pages.test_consents_page import GIVEN
 from tests.gateway.web.pages.test_rules_pages import PLAIN
@@ -47,7 +48,7 @@ _taken("/account/passkeys/options", None)(_given())
 _taken("/account/recovery", "access")(_given())
 _taken("/account/sessions/others", "access")(_given())
 _taken("/keys/new", "key")(_given(title="front desk", scopes=["log:read"], days="30"))
-_taken("/settings/consents", "access")(_given(subject=REFERENCE))
+_taken("/settings/consents", None)(_given(subject=REFERENCE))
 _taken("/settings/policy", "grant")(_given(**{**PLAIN, "jurisdiction": "GB"}))
 _taken("/settings/policy/retention", "grant")(_given(deliveries_days="8"))
 _taken("/settings/templates/preview", None)(_given(**TEXT))
@@ -218,7 +219,7 @@ async def _withdraw_invitation(scene: Scene) -> Good:
 
 @_taken("/keys/{id}/revoke", "key")
 async def _revoke_key(scene: Scene) -> Good:
-    return Good({"id": (await scene.rooms.callers.create_key(scene.operator, "a key of a test", ())).row.id})
+    return Good({"id": (await scene.rooms.callers.create_key(scene.operator, "a key of a test", EVERYTHING)).row.id})
 
 
 # --- Integrations -----------------------------------------------------------------------------------------------------
@@ -271,8 +272,8 @@ async def _again(scene: Scene) -> Good:
 
 @_taken(f"{_ONE}/reduce", "connection")
 async def _reduce(scene: Scene) -> Good:
-    await narrower(scene, TEAMS)
-    return Good({"connector": TEAMS})
+    await scene.narrower(GOOGLE)
+    return Good({"connector": GOOGLE})
 
 
 @_taken(f"{_ONE}/suspend", "connection")
@@ -312,7 +313,7 @@ async def _take(scene: Scene) -> Good:
     return Good({"connector": "abdm", "id": await scene.place()})
 
 
-@_taken(f"{_ONE}/network/visits", "access")
+@_taken(f"{_ONE}/network/visits", None)
 async def _visits(scene: Scene) -> Good:
     return Good({"connector": "abdm"}, {"reference": REFERENCE})
 
@@ -348,7 +349,7 @@ async def _agree(scene: Scene) -> Good:
 
 @_taken("/settings/templates/new", "grant")
 async def _text(scene: Scene) -> Good:
-    return Good(body={**TEXT, "name": f"reminder-{uuid4().hex[:8]}"})
+    return Good(body={**TEXT, "name": f"reminder_{uuid4().hex[:8]}"})
 
 
 @_taken("/settings/templates/{id:uuid}/remove", "grant")

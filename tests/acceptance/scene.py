@@ -1,4 +1,4 @@
-"""The furnished clinic as requests find it that change something: whatever one of them needs is made just before it. No fixtures."""
+"""The furnished clinic, and more of everything in it as a request needs it that changes something. No fixtures."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID, uuid4
 
 import httpx2
@@ -13,7 +14,8 @@ import httpx2
 from connectors.told import Identifier, Proof
 from gateway.calls import Actor
 from gateway.flows import watching
-from gateway.flows.connect import Wish, connect
+from gateway.flows.authorize import again, finish, go
+from gateway.flows.connect import Terms, Wish, connect, regrant
 from gateway.flows.rooms import Rooms
 from gateway.flows.watching import Wanted
 from gateway.people import Role
@@ -29,13 +31,13 @@ from tests.acceptance.furnished import Furnished
 from tests.gateway.receiver import Receiver
 from tests.gateway.web.pages.conftest import Browser
 
-STRIPE, GOOGLE, TEAMS, TWILIO = "payments/stripe", "google", "teams", "messaging/twilio"
+STRIPE, GOOGLE, TWILIO = "payments/stripe", "google", "messaging/twilio"
 SECRETS: Final = ("whsec_0123456789abcdef0123456789abcdef", "whsec_fedcba98765432100123456789abcdef")
 
 
 @dataclass(frozen=True)
 class Good:
-    """A request that is taken: what stands in its path, what it sends, and where a browser sends it, whose and from which page."""
+    """A request that is taken: what stands in its path, what it sends, and whose browser sends it from which page."""
 
     path: Mapping[str, object] = field(default_factory=dict)
     body: Mapping[str, Any] | None = None
@@ -111,6 +113,19 @@ class Scene:
             await self.rooms.connections.set_state(self.operator, made, state)
         return made
 
+    async def narrower(self, connector: str) -> UUID:
+        """A connection that somebody allowed at its vendor just now, and that needs less than was granted."""
+        rooms, known = self.rooms, self.rooms.registry.connector(connector)
+        found = (await rooms.connections.present(self.tenant)).connection(connector)
+        await regrant(self.operator, found, Terms(features=frozenset(known.manifest.features)), rooms)
+        found = (await rooms.connections.present(self.tenant)).connection(connector)
+        going = await go((await again(self.operator, found, rooms)).partition("link=")[2], rooms)
+        async with httpx2.AsyncClient(trust_env=False) as away:
+            back = (await away.get(going.url)).headers["location"]
+        await finish(dict(parse_qsl(urlsplit(back).query)), going.browser, rooms)
+        await regrant(self.operator, found, Terms(features=frozenset()), rooms)
+        return found.id
+
     async def secret(self, connection: UUID) -> UUID:
         """A secret of a connection's callback."""
         manifests = {name: each.manifest for name, each in self.rooms.registry.connectors.items()}
@@ -170,7 +185,7 @@ class Scene:
     async def text(self) -> NewTemplate:
         """A text in use."""
         new = NewTemplate(
-            name=f"closed-{uuid4().hex[:8]}", action="messaging/send_notice", channel=Channel.SMS, language="en",
+            name=f"closed_{uuid4().hex[:8]}", action="messaging/send_notice", channel=Channel.SMS, language="en",
             body="Closed.",
         )  # fmt: skip
         await self.rooms.templates.put(self.operator, new)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any, Final
 
 import httpx2
@@ -24,7 +25,7 @@ from tests.acceptance.good_forms import FORMS, shown, token_of
 from tests.acceptance.scene import Good, Scene
 from tests.gateway.house import entries_of
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.timeout(120)
 
 ROUTES: Final[dict[str, Operation | Page]] = {
     f"{each.method} {each.path}": each for each in (*OPERATIONS, *PAGES) if each.method != "GET"
@@ -37,6 +38,8 @@ LEAVES_NONE: Final = {
     "POST /v1/events": "each delivery of it has an intent of its own, and without one nothing leaves",
     "POST /v1/connections/{id:uuid}/reconnect": "makes a link; whoever goes on there and allows it leaves the entry",
     "POST /settings/integrations/{connector:path}/again": "the same on a page",
+    "POST /settings/consents": "finds whose page it is; the look at that page leaves the entry",
+    "POST /settings/integrations/{connector:path}/network/visits": "the same at a network",
     "POST /clinics": "turns to another of one's own clinics; what is done there is in the log there",
     "POST /sign-out": "ends one's own session",
     "POST /confirm": "proves who one is; what is done after it leaves the entry",
@@ -56,12 +59,13 @@ _OF_CALLS: Final = {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def scene(module_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
-    async with furnished(module_dsn, tmp_path_factory.mktemp("changes")) as clinic:
-        async with httpx2.AsyncClient(base_url=clinic.url, trust_env=False, timeout=30) as client:
-            made = Scene(clinic, client)
-            yield made
-            for receiver in made.receivers:
-                receiver.close()
+    async with AsyncExitStack() as stack:
+        clinic = await stack.enter_async_context(furnished(module_dsn, tmp_path_factory.mktemp("changes")))
+        client = httpx2.AsyncClient(base_url=clinic.url, trust_env=False, timeout=30)
+        made = Scene(clinic, await stack.enter_async_context(client))
+        yield made
+        for receiver in made.receivers:
+            receiver.close()
 
 
 def test_each_route_that_is_not_a_look_is_asked_here() -> None:
@@ -71,6 +75,7 @@ def test_each_route_that_is_not_a_look_is_asked_here() -> None:
     assert len(ROUTES) > 80
 
 
+@pytest.mark.asyncio(loop_scope="session")
 @pytest.mark.parametrize("route", ROUTES)
 async def test_a_change_leaves_an_entry_in_the_name_of_whoever_made_it(scene: Scene, route: str) -> None:
     good = await KNOWN[route].make(scene)
