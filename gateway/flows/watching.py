@@ -25,6 +25,8 @@ from gateway.flows.broker import action_of, broker, minimized
 from gateway.flows.publish import NewEvent, prepared, put
 from gateway.flows.rooms import Rooms
 from gateway.ids import new_id
+from gateway.ledger.log import note_of
+from gateway.ledger.writer import append_beside
 from gateway.log import Log
 from gateway.store import jobs
 from gateway.store import watches as rows
@@ -82,6 +84,8 @@ async def want(actor: Actor, wanted: Wanted, rooms: Rooms) -> Watch:
     async with rooms.store.tenant(actor.tenant) as session:
         if await rows.add(session, actor.tenant, row):
             await jobs.enqueue(session, [jobs.watch_job(actor.tenant, watch_id)])
+            said = {"watch": str(watch_id), "of": f"{connector}/{wanted.name}", "purpose": row.purpose}
+            await append_beside(session, note_of(actor, "watch_begun", query=said, count=1, at=now))
             return watch
         known = await rows.same(session, actor.tenant, connection.id, wanted.name, row.about)
     if known is None or known.state == State.ENDING:
@@ -91,10 +95,15 @@ async def want(actor: Actor, wanted: Wanted, rooms: Rooms) -> Watch:
 
 async def leave_off(actor: Actor, watch: UUID, rooms: Rooms) -> None:
     """Have something watched no more. Raises NotFound; a second time changes nothing."""
+    now = rooms.clock()
     async with rooms.store.tenant(actor.tenant) as session:
-        if not await rows.end(session, actor.tenant, watch, now=rooms.clock()):
+        ended = await rows.end(session, actor.tenant, watch, now=now)
+        if not ended and await rows.find(session, actor.tenant, watch) is None:
             raise NotFound("there is no such watch")
         await jobs.enqueue(session, [jobs.watch_job(actor.tenant, watch)])
+        if ended:
+            said = {"watch": str(watch)}
+            await append_beside(session, note_of(actor, "watch_stopped", query=said, count=1, at=now))
 
 
 async def listed(tenant: UUID, rooms: Rooms, *, after: UUID | None = None, limit: int = 200) -> list[Watch]:

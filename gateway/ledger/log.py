@@ -43,6 +43,12 @@ Clock = Callable[[], datetime]
 Settle = Callable[["Disclosure"], rows.SettlementRow]
 
 
+def note_of(actor: Actor, what: str, *, query: Mapping[str, Any], count: int, at: datetime) -> Draft:
+    """The entry of a look, or of a change that says no more than who, what and how many; `query` holds pseudonyms and ids."""
+    fields = {"v": 1, "actor": {"kind": actor.kind, "id": actor.id}, "what": what, "query": dict(query), "count": count}
+    return Draft(actor.tenant, "access", at, fields)
+
+
 class Fingerprints(Protocol):
     """Something that has the tenant's own key."""
 
@@ -239,8 +245,7 @@ class Ledger:
 
     async def accessed(self, actor: Actor, *, what: str, query: dict[str, Any], count: int) -> Appended:
         """Record that somebody searched or exported the log; `query` holds pseudonyms, never a host's reference."""
-        fields = {"v": 1, "actor": {"kind": actor.kind, "id": actor.id}, "what": what, "query": query, "count": count}
-        return await self._writer.append(Draft(actor.tenant, "access", self._clock(), fields))
+        return await self._writer.append(note_of(actor, what, query=query, count=count, at=self._clock()))
 
     @property
     def healthy(self) -> bool:

@@ -170,11 +170,26 @@ async def append_within(connection: asyncpg.Connection, draft: Draft, *, writer:
     head = await rows.lock_and_change_standing(connection, draft.tenant)
     if head is None:
         raise NotFound("there is no such tenant")
+    return await _append_at(connection, draft, head, writer), head.standing
+
+
+async def append_beside(connection: asyncpg.Connection, draft: Draft) -> Appended:
+    """Append one entry in the caller's transaction and leave the tenant's standing as it is.
+
+    For changes that no decision rests on: the change and its entry exist together or not at all, and nobody decides anew.
+    """
+    heads = await rows.lock_heads(connection, [draft.tenant])
+    if not heads:
+        raise NotFound("there is no such tenant")
+    return await _append_at(connection, draft, heads[0], writer=0)
+
+
+async def _append_at(connection: asyncpg.Connection, draft: Draft, head: rows.Head, writer: int) -> Appended:
     draft.landed = Landing()
     batch, placed = assemble([draft], {draft.tenant: _End(head.standing, end_of(head))}, writer)
     await rows.append(connection, batch)
     draft.landed.set_result(placed[0][1])
-    return placed[0][1], head.standing
+    return placed[0][1]
 
 
 def _refuse(drafts: list[Draft]) -> None:

@@ -16,6 +16,8 @@ from gateway.calls import Actor
 from gateway.connections import Clinic, Connections
 from gateway.errors import Conflict, NotFound
 from gateway.ids import new_id
+from gateway.ledger.log import note_of
+from gateway.ledger.writer import append_beside
 from gateway.records.documents import Document, Frozen, contents_of, opened_part, sealed_parts
 from gateway.records.patients import NewPatient, Patient, key_of, network_reference, normal, opened, seal
 from gateway.store import links, patients
@@ -82,6 +84,8 @@ class Records:
         async with self._store.tenant(tenant) as connection:
             await patients.put(connection, tenant, row, list(found_by))
             kept = await patients.find(connection, tenant, subject)
+            said = {"subject": str(subject), "found_by": sorted({str(each.proof) for each in new.identifiers})}
+            await append_beside(connection, note_of(actor, "patient_registered", query=said, count=1, at=now))
         assert kept is not None
         return opened(clinic, kept)
 
@@ -105,6 +109,8 @@ class Records:
         async with self._store.tenant(actor.tenant) as connection:
             if not await patients.remove(connection, actor.tenant, subject):
                 raise NotFound("nobody is registered under this pseudonym")
+            said = {"subject": str(subject)}
+            await append_beside(connection, note_of(actor, "patient_forgotten", query=said, count=1, at=self._clock()))
 
     async def erase_within(self, connection: asyncpg.Connection, tenant: UUID, subject: UUID) -> int:
         """Destroy all that lies here of a subject's, in the transaction of an erasure; how many visits that were.
@@ -151,6 +157,9 @@ class Records:
             context = _context(clinic, row, await rows.of_contexts(connection, tenant, [row.id]))
             if also is not None:
                 await also(connection, context)
+            # The head last: a large document takes a while, and every call of the clinic waits for whoever holds it.
+            said = {"subject": str(subject), "context": str(row.id), "connector": row.connector}
+            await append_beside(connection, note_of(actor, "visit_kept", query=said, count=len(added), at=now))
         return context, added
 
     async def context(self, tenant: UUID, context: UUID) -> Context:

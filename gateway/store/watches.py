@@ -178,9 +178,10 @@ async def nudge(
 
 
 async def end(connection: asyncpg.Connection, tenant: UUID, watch: UUID, *, now: datetime) -> bool:
-    """Let a watch be ended; False where there is none."""
+    """Let a watch be ended; False where there is none, or it is being ended already."""
     done: str = await connection.execute(
-        "UPDATE watches SET state = 'ending', due_at = $3, changed_at = $3 WHERE tenant = $1 AND id = $2",
+        "UPDATE watches SET state = 'ending', due_at = $3, changed_at = $3 "
+        "WHERE tenant = $1 AND id = $2 AND state <> 'ending'",
         tenant,
         watch,
         now,

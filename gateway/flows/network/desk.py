@@ -25,6 +25,8 @@ from gateway.flows.network.marks import mark_of
 from gateway.flows.network.telling import Word
 from gateway.flows.rooms import Rooms
 from gateway.ids import new_id
+from gateway.ledger.log import note_of
+from gateway.ledger.writer import append_beside
 from gateway.log import Log
 from gateway.records.patients import key_of
 from gateway.store import desks as rows
@@ -103,10 +105,13 @@ async def code_of(tenant: UUID, connector: str, counter: str, rooms: Rooms) -> s
 
 
 async def see(actor: Actor, place: UUID, rooms: Rooms) -> None:
-    """Note that the desk took somebody. Raises NotFound."""
+    """Note that the desk took somebody, and in the log who did. Raises NotFound."""
+    now = rooms.clock()
     async with rooms.store.tenant(actor.tenant) as session:
-        if not await rows.see(session, actor.tenant, place, rooms.clock()):
+        if not await rows.see(session, actor.tenant, place, now):
             raise NotFound("there is no such place in the queue")
+        said = {"place": str(place)}
+        await append_beside(session, note_of(actor, "desk_taken", query=said, count=1, at=now))
 
 
 def opened(clinic: Clinic, row: PlaceRow) -> dict[str, object]:

@@ -23,6 +23,8 @@ from gateway.flows.network.asking import UNHEARD, Plan, Step, heard_of, plan
 from gateway.flows.network.heard import Heard
 from gateway.flows.network.telling import Word
 from gateway.flows.rooms import Rooms
+from gateway.ledger.log import note_of
+from gateway.ledger.writer import append_beside
 from gateway.log import Log
 from gateway.records import Context, Patient
 from gateway.store import links as rows
@@ -77,8 +79,10 @@ async def invite(actor: Actor, connector: str, subject: UUID, rooms: Rooms) -> N
         raise NotFound("this patient is not registered", fix="PUT /v1/patients registers them.")
     if patient.first(Proof.MOBILE) is None:
         raise Conflict("no mobile number of this patient is known", fix="PUT /v1/patients registers it.")
+    said, now = {"subject": str(subject), "connector": connector}, rooms.clock()
     async with rooms.store.tenant(actor.tenant) as session:
-        await plan(session, actor.tenant, Plan(connector, Step.INVITATION, subject), now=rooms.clock())
+        await plan(session, actor.tenant, Plan(connector, Step.INVITATION, subject), now=now)
+        await append_beside(session, note_of(actor, "patient_invited", query=said, count=1, at=now))
 
 
 async def link_of(tenant: UUID, context: UUID, rooms: Rooms) -> LinkRow | None:

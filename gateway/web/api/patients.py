@@ -88,11 +88,13 @@ async def register(asked: Asked) -> Reply:
 
 
 async def search(asked: Asked) -> Reply:
-    """A patient as the host knows them."""
+    """A patient as the host knows them; the look is recorded."""
     body: PatientSearchBody = asked.body
     clinic = await asked.rooms.connections.clinic(asked.tenant)
     subject = await asked.rooms.subjects.known(asked.tenant, body.subject, keyed=clinic)
     found = None if subject is None else await asked.rooms.records.patient(asked.tenant, subject)
+    sought = {"subject": str(subject) if subject is not None else None}
+    await asked.rooms.ledger.accessed(asked.actor, what="patients", query=sought, count=int(found is not None))
     if found is None:
         raise NotFound("this patient is not registered", fix="PUT /v1/patients registers them.")
     return Reply(_told(found))

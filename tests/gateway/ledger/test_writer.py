@@ -14,7 +14,7 @@ from gateway.errors import LedgerUnavailable, NotFound, OutcomeUnrecorded
 from gateway.ids import new_id
 from gateway.ledger.entry import parse
 from gateway.ledger.merkle import leaf_hash, root_of
-from gateway.ledger.writer import Draft, KeyTaken, StandingChanged, Writer, append_within, end_of
+from gateway.ledger.writer import Draft, KeyTaken, StandingChanged, Writer, append_beside, append_within, end_of
 from gateway.store import entries, tenants
 from gateway.store import ledger as rows
 from gateway.store.pool import Store
@@ -121,6 +121,23 @@ async def test_an_entry_decided_on_an_old_standing_is_not_written(store: Store, 
     with pytest.raises(StandingChanged):
         await writer.append(access(clinic, decided_on=1))
     await writer.append(access(clinic, decided_on=2))
+    await check_log(store, clinic, 3)
+
+
+async def test_an_entry_of_a_change_that_no_decision_rests_on_lets_those_that_were_decided_be_written(
+    store: Store, writer: Writer, clinic: UUID
+) -> None:
+    await writer.append(access(clinic, decided_on=1))
+    async with store.tenant(clinic) as connection:
+        assert (await append_beside(connection, access(clinic))).index == 1
+    await writer.append(access(clinic, decided_on=1))
+    with pytest.raises(RuntimeError, match="changed my mind"):
+        async with store.tenant(clinic) as connection:
+            await append_beside(connection, access(clinic))
+            raise RuntimeError("changed my mind")
+    with pytest.raises(NotFound):
+        async with store.tenant(uuid4()) as connection:
+            await append_beside(connection, access(uuid4()))
     await check_log(store, clinic, 3)
 
 

@@ -161,6 +161,21 @@ async def watched(fresh_dsn: str, tmp_path: Path) -> AsyncIterator[Watched]:
         yield Watched(oauth, graph, google, clock, fresh_dsn, tmp_path, at_graph)
 
 
+async def test_whoever_begins_or_stops_a_watch_stands_in_the_log_once_and_not_what_is_watched(watched: Watched) -> None:
+    actor, rooms = watched.oauth.actor, watched.house.rooms
+    for _ in range(2):
+        watch = await want(actor, SHIFTS, rooms)
+    for _ in range(2):
+        await watching.leave_off(actor, watch.id, rooms)
+    found = await entries_of(watched.house, watched.oauth.tenant)
+    noted = [each for each in found if str(each.get("what")).startswith("watch_")]
+    begun = {"watch": str(watch.id), "of": "teams/shifts", "purpose": "HOPERAT"}
+    assert [(each["what"], each["query"]) for each in noted] == [
+        ("watch_begun", begun), ("watch_stopped", {"watch": str(watch.id)}),
+    ]  # fmt: skip
+    assert {each["actor"]["id"] for each in noted} == {actor.id}
+
+
 async def test_what_is_wanted_is_begun_and_read_and_each_step_is_a_disclosure(watched: Watched) -> None:
     watch = await want(watched.oauth.actor, SHIFTS, watched.house.rooms)
     assert watch.stands(watched.clock()) == "starting"

@@ -16,7 +16,7 @@ from gateway.records import Context, Frozen, NewContext, NewPatient
 from gateway.records.documents import opened_part
 from gateway.vault import VaultError
 from scopes.vocabulary import Category
-from tests.gateway.house import Clinic, connected
+from tests.gateway.house import Clinic, connected, entries_of
 
 JUNE = datetime(2026, 6, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -48,6 +48,29 @@ async def names_of(house: House, clinic: Clinic, context: Context) -> list[Conte
     found = await house.rooms.records.patient(clinic.tenant, context.subject)
     assert found is not None
     return [ContextName(found.network_reference, context.network_reference)]
+
+
+async def test_whoever_registers_keeps_or_forgets_stands_in_the_log_without_a_value(
+    house: House, clinic: Clinic
+) -> None:
+    rooms, before = house.rooms, len(await entries_of(house, clinic.tenant))
+    standing = (await rooms.connections.present(clinic.tenant)).standing.version
+    subject = (await rooms.records.register(clinic.actor, patient("patient-1", MOBILE))).subject
+    context = await kept(house, clinic, visit())
+    with pytest.raises(NotFound):
+        await rooms.records.keep(clinic.actor, visit(subject="patient-2", reference="visit-2"))
+    await rooms.records.forget(clinic.actor, subject)
+    with pytest.raises(NotFound):
+        await rooms.records.forget(clinic.actor, subject)
+    fresh = (await entries_of(house, clinic.tenant))[before:]
+    said = {"subject": str(subject)}
+    assert [(each["what"], each["query"], each["count"]) for each in fresh] == [
+        ("patient_registered", {**said, "found_by": ["mobile"]}, 1),
+        ("visit_kept", {**said, "context": str(context.id), "connector": "net"}, 1),
+        ("patient_forgotten", said, 1),
+    ]
+    assert {each["actor"]["id"] for each in fresh} == {clinic.actor.id}
+    assert (await rooms.connections.present(clinic.tenant)).standing.version == standing, "no decision rests on it"
 
 
 async def test_a_patient_is_found_by_each_identifier_in_any_spelling(house: House, clinic: Clinic) -> None:
