@@ -63,9 +63,9 @@ def test_whatever_fills_the_variables_by_the_rules_matches(literals: list[str], 
 
 
 def test_no_text_keeps_the_matcher_busy() -> None:
-    hostile, since = registered(" ".join([VARIABLE] * 60)), time.perf_counter()
+    hostile, since = registered(" ".join([VARIABLE] * 60)), time.thread_time()
     assert not is_registered(hostile, " " * 1_599 + "\n")
-    assert time.perf_counter() - since < 2
+    assert time.thread_time() - since < 20  # of the processor; where each variable tries all lengths it never ends
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,6 @@ def test_check_digits_of_published_examples() -> None:
 )
 def test_hostile_length_costs_time_in_proportion(piece: str) -> None:
     text = piece * (100_000 // len(piece))
-    started = time.perf_counter()
+    started = time.thread_time()
     screened(text)
-    assert time.perf_counter() - started < 5
+    assert time.thread_time() - started < 20  # of the processor; squared it would be hours

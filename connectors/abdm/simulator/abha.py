@@ -138,8 +138,8 @@ def verified(ask: "Ask", *, bits: int = keys.PROFILE_BITS) -> tuple[Transaction,
 def user_tokens(network: "Network", patient: Patient) -> dict[str, Any]:
     """What lets software read a patient's account: 30 minutes, and a refresh token that says that this is final."""
     return {
-        "token": token(network, "Transaction", patient.address, USER_SECONDS), "expiresIn": USER_SECONDS,
-        "refreshToken": token(network, "Refresh", patient.address, REFRESH_SECONDS),
+        "token": token(network, "Transaction", patient.abha_number, USER_SECONDS), "expiresIn": USER_SECONDS,
+        "refreshToken": token(network, "Refresh", patient.abha_number, REFRESH_SECONDS),
         "refreshExpiresIn": REFRESH_SECONDS,
     }  # fmt: skip
 

@@ -143,7 +143,8 @@ def _picture(patient: Patient, scale: int) -> Response:
 
 
 def _whose(ask: "Ask") -> Patient:
-    return ask.network.patient(abha.bearer_of(ask, "X-token", "Transaction"))
+    number = abha.bearer_of(ask, "X-token", "Transaction")  # and not the address, which may be chosen anew meanwhile
+    return next(each for each in ask.network.patients.values() if each.abha_number == number)
 
 
 def _owner(transaction: "Transaction") -> Patient:

@@ -34,6 +34,8 @@ async def test_a_newcomer_gets_a_number_another_mobile_and_an_address() -> None:
     chosen = await world.call("choose_address", {"transaction": transaction, "address": free["addresses"][0]})
     assert chosen["address"] == f"{free['addresses'][0]}@sbx"
     assert chosen["number"] == profile["number"]
+    again = await world.call("read_profile", {"session": made["session"]})
+    assert (again["address"], again["number"]) == (chosen["address"], profile["number"])
     assert world.faults() == []
 
 

@@ -249,14 +249,14 @@ async def test_a_body_that_drips_is_cut_off_at_the_deadline(engine: CurlEngine, 
     vendor.answers = [says(HEAD, *[b"x"] * 200, pause=0.05)]
     began = time.monotonic()
     assert await ending(engine, vendor.port, Limits(0.5, 10_000)) == (AnswerRefused, "too_slow")
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 5  # all of it takes ten
 
 
 async def test_a_body_that_stops_is_cut_off_by_the_read_timeout(engine: CurlEngine, vendor: Vendor) -> None:
     vendor.answers = [says(HEAD, b"x", pause=30)]
     began = time.monotonic()
     assert await ending(engine, vendor.port, Limits(20.0, 10_000)) == (AnswerRefused, "too_slow")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
 
 
 @pytest.mark.parametrize("announced", [True, False])
@@ -327,8 +327,8 @@ async def test_a_caller_that_gives_up_is_let_go_at_once_and_the_connection_ends(
     began = time.monotonic()
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(engine.send(*to(vendor.port), Limits(10.0, 10_000)), 0.2)
-    await asyncio.wait_for(gone.wait(), 1)
-    assert time.monotonic() - began < 1
+    await asyncio.wait_for(gone.wait(), 5)
+    assert time.monotonic() - began < 8  # the limit would end it after ten
     assert (await engine.send(*to(vendor.port), LIMITS)).body == b"next"
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from time import perf_counter
+from time import thread_time
 from typing import Any
 
 import pytest
@@ -528,9 +528,9 @@ def test_a_zip_bomb_is_refused_before_anything_unfolds(check: Check, whole: byte
     members = unpacked(whole) | {"entries.ndjson": bytes(50_000_000)}
     bomb = packed(members.items(), zipfile.ZIP_DEFLATED)
     assert len(bomb) < 200_000
-    began = perf_counter()
+    began = thread_time()
     assert check.fails(bomb) == "the member README.txt is compressed; a bundle's members are stored as they are"
-    assert perf_counter() - began < 1
+    assert thread_time() - began < 1
 
 
 def test_a_member_larger_than_its_file_is_refused(check: Check, whole: bytes) -> None:

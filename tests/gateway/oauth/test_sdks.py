@@ -57,7 +57,7 @@ def answer():
 
 ticks = asyncio.run(main())
 assert sorted(seen) == [("google.oauth2.credentials", False), ("msal", False)], seen
-assert ticks > 20, f"the loop stood still: {ticks}"
+assert ticks > 6, f"the loop stood still: {ticks}"  # on the loop itself each import would be one
 """
 
 

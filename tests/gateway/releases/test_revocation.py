@@ -129,6 +129,30 @@ async def test_a_revocation_after_the_intent_comes_too_late_for_it_and_for_no_ot
     assert await check(release, transfer) == 1
 
 
+async def test_the_network_hears_of_an_end_although_a_push_hangs_for_longer_than_one_may(
+    release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await release.has_visits(1)
+    monkeypatch.setattr("gateway.flows.network.artefacts._LOOKS", 3)
+    artefact = await release.consents()
+    transfer = await release.asks(artefact.id)
+    there, go = asyncio.Event(), asyncio.Event()
+
+    async def hangs(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> bytes:
+        there.set()
+        await go.wait()
+        return TAKEN
+
+    release.hiu.answers = [hangs]
+    job = asyncio.create_task(release.works(transfer))
+    await there.wait()
+    await asyncio.wait_for(release.tells(artefact.id, ArtefactStatus.REVOKED, house=release.other), 20)
+    assert len(release.told("answer_consent")) == 2
+    assert not job.done()
+    go.set()
+    await job
+
+
 async def test_a_consent_that_is_withdrawn_on_our_own_page_stops_its_records_too(
     release: Release, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -78,7 +78,7 @@ async def test_an_unknown_address_takes_as_long_as_a_known_one(house: House, mem
             assert await accounts.by_password(email, "wrong password") is None
             seconds.append(time.perf_counter() - began)
     there, missing = (statistics.median(seconds) for seconds in taken.values())
-    assert 0.5 < missing / there < 2  # without the dummy it is a hundredth
+    assert 0.2 < missing / there < 5  # without the dummy it is a hundredth
 
 
 async def test_a_session_ends_half_an_hour_after_it_was_used(signed_in: SignedIn, clock: Clock) -> None:
