@@ -51,11 +51,7 @@ LEAVES_NONE: Final = {
     "POST /auditor/views": "a name for what one looks at, for oneself alone",
     "POST /auditor/views/{id:uuid}/remove": "the same",
 }
-_OF_CALLS: Final = {
-    "intent",
-    "outcome",
-    "refusal",
-}  # what is carried out, at once or by a job, and changes nothing here
+_OF_CALLS: Final = {"intent", "outcome", "refusal"}  # what is carried out, at once or by a job: it changes nothing here
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -3,7 +3,7 @@
 import base64
 import uuid
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Final
 
 from cryptography.hazmat.primitives import hashes, serialization
@@ -20,16 +20,13 @@ _OAEP: Final = padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), label=No
 
 
 class Keyring:
-    """A network's two keys to sign with. All networks of a program share them, as they do the ABHA service's.
+    """A network's two keys to sign with; each is drawn when it is first needed, since that takes a while."""
 
-    Each is drawn when it is first needed: that takes a while.
-    """
-
-    @property
+    @cached_property
     def _tokens(self) -> RSAKey:
         return _signing("RS256")
 
-    @property
+    @cached_property
     def _links(self) -> RSAKey:
         return _signing("RS512")
 
@@ -76,12 +73,17 @@ def opened(bits: int, value: str) -> str:
 
 
 @cache
+def shared() -> Keyring:
+    """The keys of every network of this program that is given none, as they share the ABHA service's."""
+    return Keyring()
+
+
+@cache
 def field_key(bits: int) -> rsa.RSAPrivateKey:
     """The ABHA service's key of one size."""
     return rsa.generate_private_key(public_exponent=65537, key_size=bits)
 
 
-@cache
 def _signing(algorithm: str) -> RSAKey:
     return RSAKey.generate_key(
         2048, {"alg": algorithm, "use": "sig", "kid": uuid.uuid4().hex}, private=True

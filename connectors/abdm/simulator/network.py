@@ -17,7 +17,7 @@ from connectors.abdm.simulator import artefacts, courier, linking, sharing, tran
 from connectors.abdm.simulator.abha import Abha
 from connectors.abdm.simulator.artefacts import Artefact, ConsentRequest, Wanted
 from connectors.abdm.simulator.clock import Clock, WallClock, stamp
-from connectors.abdm.simulator.keys import Keyring
+from connectors.abdm.simulator.keys import Keyring, shared
 from connectors.abdm.simulator.people import (
     Bridge,
     Discovery,
@@ -74,7 +74,7 @@ class Network:
         self.transport = transport
         self.chance = chance or random.Random()  # noqa: S311 (OTPs of nobody)
         self.latency_seconds = _LATENCY_SECONDS
-        self.keys = keys or Keyring()
+        self.keys = keys or shared()
         self.bridge = Bridge("SBX_000001", *CLIENT)
         self.served_at: str | None = None
         self.patients: dict[str, Patient] = {}
