@@ -3,7 +3,7 @@ SHELL := /bin/sh
 # Where a person's Python writes no bytecode, each program here would compile all of its source anew: half of its start.
 unexport PYTHONDONTWRITEBYTECODE
 PYTHON_IN := .venv/bin/python
-WORKERS ?= 3
+WORKERS ?= 2
 ARGS ?=
 PYTEST_ARGS ?=
 
