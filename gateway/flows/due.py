@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from gateway.calls import Actor, Answer, Call
@@ -12,7 +12,8 @@ from gateway.errors import Conflict, IdempotencyReused, InvalidRequest, NotFound
 from gateway.flows.family import begun_under, carry, keys_of, under_way
 from gateway.flows.rooms import Rooms
 from gateway.flows.waiting import WaitsNoMore, opened, told
-from gateway.ledger.writer import Draft, append_within
+from gateway.ledger.log import note_of
+from gateway.ledger.writer import append_within
 from gateway.store import jobs, ledger
 from gateway.store import waiting as rows
 from gateway.store.jobs import WaitingJob
@@ -53,16 +54,12 @@ async def cancel(actor: Actor, call_id: UUID, rooms: Rooms) -> None:
         begun = await begun_under(keys, connection, tenant) is not None
         ended = not begun and await rows.end(connection, tenant, call_id, End(State.CANCELLED), now=rooms.clock())
         if ended:
-            await append_within(connection, Draft(tenant, "access", rooms.clock(), _called_back(actor, call_id)))
+            asked = {"call": str(call_id)}
+            await append_within(connection, note_of(actor, "called_back", query=asked, count=1, at=rooms.clock()))
         now = await rows.find(connection, tenant, call_id)
         if not ended and (now is None or now.state != State.CANCELLED):
             raise Conflict("this call waits no more", fix="GET /v1/waiting/{id} says what became of it.")
     rooms.connections.forget(tenant)
-
-
-def _called_back(actor: Actor, call_id: UUID) -> dict[str, Any]:
-    asked = {"call": str(call_id)}
-    return {"v": 1, "actor": {"kind": actor.kind, "id": actor.id}, "what": "called_back", "query": asked, "count": 1}
 
 
 async def wake_stranded(rooms: Rooms) -> int:

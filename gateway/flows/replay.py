@@ -13,7 +13,8 @@ from uuid import UUID
 from gateway.calls import Actor
 from gateway.errors import Conflict, NotFound
 from gateway.flows.rooms import Rooms
-from gateway.ledger.writer import Draft, append_within
+from gateway.ledger.log import note_of
+from gateway.ledger.writer import append_within
 from gateway.store import deliveries as rows
 from gateway.store import lanes
 from gateway.webhooks.endpoints import Status
@@ -76,5 +77,4 @@ async def _written(
     connection: asyncpg.Connection, actor: Actor, now: datetime, asked: Mapping[str, Any], count: int
 ) -> None:  # fmt: skip
     """Write down who asked for it. First of all that is locked: whoever settles a delivery holds the log's head before it."""
-    fields = {"v": 1, "actor": {"kind": actor.kind, "id": actor.id}, "what": "replay", "query": asked, "count": count}
-    await append_within(connection, Draft(actor.tenant, "access", now, fields))
+    await append_within(connection, note_of(actor, "replay", query=asked, count=count, at=now))

@@ -189,7 +189,7 @@ async def _register(scene: Scene) -> Good:
 @_taken(f"DELETE {_ENDPOINT}", "connection")
 @_taken(f"POST {_ENDPOINT}/suspend", "connection")
 @_taken(f"POST {_ENDPOINT}/rotate", "key")
-async def _endpoint(scene: Scene) -> Good:
+async def an_endpoint(scene: Scene) -> Good:
     return Good({"id": await scene.endpoint()})
 
 
@@ -199,19 +199,19 @@ async def _hearing(scene: Scene) -> Good:
 
 
 @_taken(f"POST {_ENDPOINT}/test", "connection")
-async def _test(scene: Scene) -> Good:
+async def a_pending_endpoint(scene: Scene) -> Good:
     return Good({"id": await scene.pending()})
 
 
 @_taken(f"POST {_ENDPOINT}/resume", "connection")
-async def _go_on(scene: Scene) -> Good:
+async def a_suspended_endpoint(scene: Scene) -> Good:
     endpoint = await scene.endpoint()
     await scene.clinic.ask("POST", f"/v1/endpoints/{endpoint}/suspend", None, status=200)
     return Good({"id": endpoint})
 
 
 @_taken("POST /v1/deliveries/{id:uuid}/replay", "access")
-async def _again(scene: Scene) -> Good:
+async def a_delivery(scene: Scene) -> Good:
     return Good({"id": await scene.delivery()})
 
 

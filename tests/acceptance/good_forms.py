@@ -13,7 +13,7 @@ from gateway.people.sessions import Opening, form_token
 from scopes.vocabulary import ConnectionState
 from tests.acceptance.authenticator import Passkey
 from tests.acceptance.furnished import REFERENCE
-from tests.acceptance.good_calls import WATCH
+from tests.acceptance.good_calls import WATCH, a_delivery, a_pending_endpoint, a_suspended_endpoint, an_endpoint
 from tests.acceptance.scene import GOOGLE, SECRETS, STRIPE, TWILIO, Good, Make, Scene, Taken, taking
 from tests.gateway.web.pages.conftest import PASSWORD, Browser, forms
 from tests.gateway.web.pages.test_consents_page import GIVEN
@@ -372,28 +372,12 @@ async def _hearing(scene: Scene) -> Good:
     return Good({"id": await scene.endpoint()}, {"events": ["appointment.*"], "more": ""})
 
 
-@_taken(f"{_VENDOR}/test", "connection")
-async def _test(scene: Scene) -> Good:
-    return Good({"id": await scene.pending()})
-
-
-@_taken(f"{_VENDOR}/pause", "connection")
-@_taken(f"{_VENDOR}/remove", "connection")
-@_taken(f"{_VENDOR}/rotate", "key")
-async def _endpoint(scene: Scene) -> Good:
-    return Good({"id": await scene.endpoint()})
-
-
-@_taken(f"{_VENDOR}/resume", "connection")
-async def _go_on(scene: Scene) -> Good:
-    endpoint = await scene.endpoint()
-    await scene.clinic.ask("POST", f"/v1/endpoints/{endpoint}/suspend", None, status=200)
-    return Good({"id": endpoint})
-
-
-@_taken("/vendor/deliveries/{id:uuid}/replay", "access")
-async def _deliver(scene: Scene) -> Good:
-    return Good({"id": await scene.delivery()})
+for _path, _kind, _make in (
+    (f"{_VENDOR}/test", "connection", a_pending_endpoint), (f"{_VENDOR}/pause", "connection", an_endpoint),
+    (f"{_VENDOR}/remove", "connection", an_endpoint), (f"{_VENDOR}/rotate", "key", an_endpoint),
+    (f"{_VENDOR}/resume", "connection", a_suspended_endpoint), ("/vendor/deliveries/{id:uuid}/replay", "access", a_delivery),
+):  # fmt: skip
+    _taken(_path, _kind)(_make)
 
 
 @_taken(f"{_VENDOR}/replay", "access")

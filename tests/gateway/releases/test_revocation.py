@@ -136,20 +136,19 @@ async def test_the_network_hears_of_an_end_although_a_push_hangs_for_longer_than
     monkeypatch.setattr("gateway.flows.network.artefacts._LOOKS", 3)
     artefact = await release.consents()
     transfer = await release.asks(artefact.id)
-    there, go = asyncio.Event(), asyncio.Event()
+    gate = Gate()
 
     async def hangs(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> bytes:
-        there.set()
-        await go.wait()
+        await gate.wait()
         return TAKEN
 
     release.hiu.answers = [hangs]
     job = asyncio.create_task(release.works(transfer))
-    await there.wait()
+    await gate.there.wait()
     await asyncio.wait_for(release.tells(artefact.id, ArtefactStatus.REVOKED, house=release.other), 20)
     assert len(release.told("answer_consent")) == 2
     assert not job.done()
-    go.set()
+    gate.go.set()
     await job
 
 
